@@ -1,0 +1,1 @@
+"""The contract that producer and workers speak: configuration, tensors, keys, jobs, queues."""

@@ -1,0 +1,62 @@
+"""Rates and frame counts, and the windows that a recording is cut into.
+
+Recordings enter at 16 kHz; content runs at 50 frames/s; mels and sound leave at 22.05 kHz.
+All three clocks meet every 20 ms, and a window of 5.12 s is exactly 81,920 samples, 256 content
+frames, 441 mel frames and 112,896 samples of sound, so that nothing drifts.
+"""
+
+from dataclasses import dataclass
+
+RATE = 16_000
+CONTENT_HOP = 320
+SOUND_RATE = 22_050
+MEL_HOP = 256
+SOUND_PER_HOP = SOUND_RATE * CONTENT_HOP // RATE  # 441 samples of sound in one content frame
+
+
+def to_hop(samples: int) -> int:
+    """Round a length at 16 kHz up to whole content frames of 320 samples."""
+    return -(-samples // CONTENT_HOP) * CONTENT_HOP
+
+
+def content_frames(samples: int) -> int:
+    """Count the content frames of ``samples`` at 16 kHz: exactly N/320, rounded down."""
+    return samples // CONTENT_HOP
+
+
+def mel_frames(frames: int) -> int:
+    """Count the mel frames that cover ``frames`` content frames: 256 give 441."""
+    return -(-frames * SOUND_PER_HOP // MEL_HOP)
+
+
+def sound_samples(samples: int) -> int:
+    """Convert a length or position at 16 kHz to 22.05 kHz, rounded to the nearest sample."""
+    return (samples * SOUND_RATE + RATE // 2) // RATE
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a recording that is converted on its own (samples at 16 kHz).
+
+    ``start`` and ``length`` include the context; ``keep_from`` and ``keep_to`` bound the part
+    that is heard. All lie on the 20 ms grid but for the end of a recording's last window.
+    """
+
+    start: int
+    length: int
+    keep_from: int
+    keep_to: int
+
+
+def plan_windows(samples: int, length: int, context: int) -> list[Window]:
+    """Cut ``samples`` at 16 kHz into windows of ``length`` that overlap by two contexts.
+
+    The last window is moved back rather than padded; a recording shorter than one window is its
+    own length, rounded up to 20 ms. ``length`` and ``context`` are multiples of 320 samples.
+    """
+    padded = to_hop(samples)
+    if padded <= length:
+        return [Window(0, padded, 0, samples)]
+    starts = [*range(0, padded - length, length - 2 * context), padded - length]
+    seams = [0] + [start + context for start in starts[1:]] + [samples]
+    return [Window(start, length, seams[i], seams[i + 1]) for i, start in enumerate(starts)]

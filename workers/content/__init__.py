@@ -1,0 +1,1 @@
+"""What was said: a recording becomes content frames, 50 a second."""

@@ -1,0 +1,1 @@
+"""How it sounds: content and a target voice become a mel spectrogram."""

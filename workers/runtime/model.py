@@ -1,0 +1,67 @@
+"""What a model of each stage must offer.
+
+A model is one file in its stage's folder, named as in ``queues.yml`` (``griffin-lim`` is
+``griffin_lim.py``), with a function ``load(**options)`` that returns an object of the stage's
+protocol below; the options are those of its line in ``queues.yml``. Every method takes a batch
+of items of equal length and returns as many results, in order.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from voxrelay.relay.tensors import Audio, Content, Mel, Voice
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One window of a reference recording, as the stages prepared it."""
+
+    content: Content
+    mel: Mel
+    weight: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """The voice to convert to.
+
+    ``id`` is a hash of all that it consists of, fit as a cache key; ``clips`` fetches the
+    prepared reference windows, which only some models look at.
+    """
+
+    id: str
+    voice: Voice
+    clips: Callable[[], list[Clip]]
+
+
+class SpeakerModel(Protocol):
+    """Speaker encoder."""
+
+    def embed(self, clips: Sequence[Audio]) -> list[Voice]:
+        """Embed 16 kHz mono clips; each voice has unit norm and says how much speech it heard."""
+        ...
+
+
+class ContentModel(Protocol):
+    """Content encoder."""
+
+    def encode(self, clips: Sequence[Audio]) -> list[Content]:
+        """Encode 16 kHz mono clips of N samples into exactly N/320 frames each."""
+        ...
+
+
+class MelModel(Protocol):
+    """Acoustic model."""
+
+    def convert(self, contents: Sequence[Content], targets: Sequence[Target]) -> list[Mel]:
+        """Make ``clock.mel_frames(len(content))`` mel frames of each content in its target's voice."""
+        ...
+
+
+class VocoderModel(Protocol):
+    """Vocoder."""
+
+    def vocode(self, mels: Sequence[Mel]) -> list[Audio]:
+        """Make ``256 * frames`` samples at 22.05 kHz of each mel; another mel definition is refused."""
+        ...

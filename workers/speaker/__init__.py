@@ -1,0 +1,1 @@
+"""Whose voice: a recording becomes a speaker embedding."""
