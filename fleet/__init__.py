@@ -1,1 +1,1 @@
-
+"""What runs on this machine: environments, a private Redis, and the processes of the pools."""

@@ -1,0 +1,28 @@
+"""``vox``: the commands and their groups."""
+
+import typer
+
+from voxrelay.cli import check, convert, environment, job, pools, stage
+
+app = typer.Typer(
+    name="vox",
+    help="Convert a recording of one speaker into the same sentence in another speaker's voice.",
+    epilog="Example: vox convert hello.wav --voice anna.wav -o hello-anna.wav",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -o hello-anna.wav")(convert.convert)
+app.add_typer(stage.app, name="stage")
+app.command("up", epilog="Example: vox up vocoder")(pools.up)
+app.command("down", epilog="Example: vox down")(pools.down)
+app.command("ps", epilog="Example: vox ps --json")(pools.ps)
+app.add_typer(job.app, name="job")
+app.add_typer(environment.app, name="env")
+app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(check.config)
+app.command("doctor", epilog="Example: vox doctor")(check.doctor)
+
+
+def main() -> None:
+    """Run ``vox``."""
+    app()

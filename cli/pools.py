@@ -1,0 +1,89 @@
+"""``vox up``, ``vox down``, ``vox ps``: the pools."""
+
+from typing import Annotated, Any
+
+import typer
+
+from voxrelay.cli.output import Json, emit, explained, note
+from voxrelay.relay.errors import Exit
+
+Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of `pipeline`.")]
+
+
+@explained
+def up(pools: Pools = None, json_output: Json = False) -> None:
+    """Start pools on this machine and keep them until `vox down`.
+
+    With REDIS_URL they join that relay: run `vox up vocoder` on a second machine and it takes its
+    share. Without it they and a private Redis form a relay of their own.
+    """
+    from voxrelay.fleet import environments, local
+    from voxrelay.relay import config as configuration
+
+    config = configuration.load()
+    wanted = pools or [config.model(stage, name).pool for stage, name in config.pipeline.items()]
+    for pool in wanted:
+        config.served_by(pool)
+    environments.ensure(config, sorted({config.pools[pool].environment for pool in wanted}), note)
+    local.warm(config, wanted, note, stay=True)
+    _show(_rows(), json_output=json_output)
+
+
+@explained
+def down(json_output: Json = False) -> None:
+    """Stop the pools of this machine, and the private Redis."""
+    from voxrelay.fleet import local
+    from voxrelay.relay import config as configuration
+
+    stopped = local.shared_supervisor(configuration.load()).stop()
+    if json_output:
+        emit({"stopped": stopped})
+    else:
+        typer.echo("stopped" if stopped else "nothing was running")
+
+
+@explained
+def ps(json_output: Json = False) -> None:
+    """List the workers of the relay, here and on other machines."""
+    _show(_rows(), json_output=json_output)
+
+
+def _rows() -> list[dict[str, Any]]:
+    """Join what workers say of themselves with what the supervisor of this machine knows."""
+    from voxrelay.fleet import local
+    from voxrelay.relay import config as configuration
+    from voxrelay.relay import presence
+    from voxrelay.relay.connect import client
+
+    config = configuration.load()
+    supervised = local.shared_supervisor(config)
+    state = supervised.state() if supervised.alive else {}
+    url = config.redis.jobs or state.get("redis", {}).get("jobs")
+    workers = presence.present(client(url)) if url else []
+    rows: list[dict[str, Any]] = [{**worker.model_dump(), "state": "ready", "error": ""} for worker in workers]
+    ready = {worker.process for worker in workers}
+    for entry in state.get("pools", []):
+        if entry["process"] not in ready:
+            status = "failed" if entry["error"] else "starting"
+            rows.append({"pool": entry["pool"], "process": entry["process"], "state": status, "error": entry["error"]})
+    return rows
+
+
+def _show(rows: list[dict[str, Any]], *, json_output: bool) -> None:
+    if json_output:
+        emit({"workers": rows})
+        return
+    if not rows:
+        typer.echo("no workers; `vox up` starts them, `vox convert` does when needed")
+        raise typer.Exit(Exit.OK)
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    columns = ("pool", "state", "models", "environment", "host", "process", "error")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        cells = {**row, "models": ", ".join(row.get("models", []))}
+        table.add_row(*(str(cells.get(column) or "") for column in columns))
+    Console().print(table)

@@ -1,0 +1,69 @@
+"""Progress bars, one a stage, and the table of what each stage did."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from voxrelay.producer.run import Progress as Step
+from voxrelay.relay.config import STAGES
+from voxrelay.relay.job import Work
+
+_PARTS = {"reference": "voice", "window": "speech"}
+
+
+class StageBars:
+    """One bar for each stage that has something to do, on the error stream."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, step: Step) -> None:
+        """Show that a stage ended on one window or reference."""
+        label = f"{_PARTS[step.part]}: {step.stage}"
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(label, total=step.total)
+        self._progress.update(self._tasks[label], completed=step.done)
+
+
+def print_works(works: Iterable[Work]) -> None:
+    """Print what each stage did, summed over windows."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "stage", "model", "environment", "process"):
+        table.add_column(column, style="dim" if not column else None)
+    for column in ("units", "waited s", "moved s", "worked s", "kB in", "kB out"):
+        table.add_column(column, justify="right")
+    rows = list(works)
+    for part, label in _PARTS.items():
+        for stage in STAGES:
+            mine = [work for work in rows if (work.part, work.stage) == (part, stage)]
+            if mine:
+                table.add_row(label, *_summary(mine))
+    Console(stderr=True).print(table)
+
+
+def _summary(works: list[Work]) -> list[str]:
+    first = works[0]
+    processes = ",".join(sorted({str(work.process) for work in works}))
+    seconds = [sum(work.report()[name] for work in works) for name in ("waited", "moved", "worked")]
+    kilobytes = [sum(sizes) / 1000 for sizes in ((w.bytes_in for w in works), (w.bytes_out for w in works))]
+    return [
+        first.stage,
+        first.model,
+        first.environment,
+        processes,
+        str(len(works)),
+        *(f"{value:.2f}" for value in seconds),
+        *(f"{value:.0f}" for value in kilobytes),
+    ]

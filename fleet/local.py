@@ -1,0 +1,204 @@
+"""The relay that a command uses: pools on this machine, or a shared Redis with pools anywhere."""
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxrelay.fleet import environments
+from voxrelay.relay import config as configuration
+from voxrelay.relay import home, presence
+from voxrelay.relay.config import Config, Redis
+from voxrelay.relay.connect import client
+from voxrelay.relay.errors import UnavailableError
+from voxrelay.relay.presence import Presence
+
+Note = Callable[[str], None]
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """A supervisor on this machine, seen through its folder."""
+
+    folder: Path
+
+    @property
+    def alive(self) -> bool:
+        """Whether it holds its lock."""
+        try:
+            with (self.folder / "lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def state(self) -> dict[str, Any]:
+        """Read its state; empty before it wrote one."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def want(self, pools: Iterable[str]) -> None:
+        """Ask for pools."""
+        (self.folder / "wanted").mkdir(exist_ok=True)
+        for pool in pools:
+            (self.folder / "wanted" / pool).touch()
+
+    def start(self, *flags: str, stdin: int) -> subprocess.Popen[bytes]:
+        """Start the process."""
+        (self.folder / "state.json").unlink(missing_ok=True)
+        command = [sys.executable, "-P", "-m", "voxrelay.fleet.supervisor", str(self.folder), *flags]
+        log = (self.folder / "supervisor.log").open("ab")
+        return subprocess.Popen(  # noqa: S603 - our own command
+            command, stdin=stdin, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+
+    def redis(self, seconds: float = 20) -> Redis:
+        """Wait until its Redis is there.
+
+        Raises:
+            UnavailableError: it does not come up.
+
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            state = self.state()
+            if "redis" in state and self.alive:
+                return Redis.model_validate(state["redis"])
+            if "error" in state:
+                raise UnavailableError(state["error"], where="local relay")
+            time.sleep(POLL_SECONDS)
+        raise UnavailableError("the local relay does not start", where=str(self.folder / "supervisor.log"))
+
+    def stop(self, seconds: float = 20) -> bool:
+        """End it; returns whether there was one."""
+        if not self.alive or not (process := self.state().get("process")):
+            return False
+        os.kill(process, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.alive and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return True
+
+
+def shared_supervisor(config: Config) -> Supervised:
+    """Return the supervisor that all commands with this configuration share, running or not."""
+    identity = json.dumps([str(home.home()), str(configuration.config_file()), config.model_dump(mode="json")])
+    name = f"voxrelay-{os.getuid()}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise UnavailableError("is not this user's alone", where=str(folder), hint="remove it")
+    return Supervised(folder)
+
+
+@contextmanager
+def relay(config: Config, pools: list[str], *, cold: bool, note: Note) -> Iterator[Config]:
+    """Provide a relay whose ``pools`` are ready; yields the configuration with its Redis URLs.
+
+    ``cold`` brings up pools (and without a Redis URL, a Redis) for this alone and takes them down
+    after. Otherwise a shared Redis is used as it is, and a private relay is left warm.
+
+    Raises:
+        UnavailableError: Redis, an environment or a pool is not to be had.
+
+    """
+    if config.redis.shared and not cold:
+        require(config, pools)
+        yield config
+        return
+    environments.ensure(config, sorted({config.pools[pool].environment for pool in pools}), note)
+    if not cold:
+        yield warm(config, pools, note)
+        return
+    supervised = Supervised(Path(tempfile.mkdtemp(prefix="voxrelay-")))
+    process = supervised.start("--cold", stdin=subprocess.PIPE)
+    try:
+        supervised.want(pools)
+        private = config.model_copy(update={"redis": supervised.redis()})
+        await_pools(private, supervised, pools, note)
+        yield private
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        process.wait()
+
+
+def warm(config: Config, pools: list[str], note: Note, *, stay: bool = False) -> Config:
+    """Bring up what is missing of the shared local relay and leave it there; ``stay``: also when idle."""
+    supervised = shared_supervisor(config)
+    if not supervised.alive:
+        supervised.start(stdin=subprocess.DEVNULL)
+    private = config.model_copy(update={"redis": supervised.redis()})
+    if stay:
+        (supervised.folder / "stay").touch()
+    supervised.want(pools)
+    await_pools(private, supervised, pools, note)
+    return private
+
+
+def await_pools(config: Config, supervised: Supervised, pools: list[str], note: Note) -> None:
+    """Wait until every pool has a worker that is ready.
+
+    Raises:
+        UnavailableError: one has failed, or the time is up.
+
+    """
+    jobs = client(config.redis.jobs or "")
+    deadline = time.monotonic() + config.timeouts.start
+    told: set[str] = set()
+    while time.monotonic() < deadline:
+        state = supervised.state()
+        mine = {entry["process"]: entry["pool"] for entry in state.get("pools", [])}
+        ready = {p.pool for p in presence.present(jobs) if p.process in mine}
+        if missing := [pool for pool in pools if pool not in ready]:
+            _raise_failed(state, missing)
+            if told != set(missing):
+                told = set(missing)
+                note(f"starting {', '.join(missing)}")
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+    raise UnavailableError(f"not ready after {config.timeouts.start:.0f} s", where=f"pools {', '.join(missing)}",
+                           hint=f"see the logs in {home.logs()}")  # fmt: skip
+
+
+def _raise_failed(state: dict[str, Any], pools: list[str]) -> None:
+    for entry in state.get("pools", []):
+        if entry["pool"] in pools and entry["error"]:
+            raise UnavailableError(entry["error"], where=f"pool {entry['pool']}", hint=f"see {entry['log']}")
+
+
+def require(config: Config, pools: list[str]) -> list[Presence]:
+    """Check that a shared relay serves ``pools``.
+
+    Raises:
+        UnavailableError: one is missing.
+
+    """
+    found = presence.present(client(config.redis.jobs or ""))
+    served = {entry.pool for entry in found}
+    if missing := [pool for pool in pools if pool not in served]:
+        there = f"there are {', '.join(sorted(served))}" if served else "there is none"
+        raise UnavailableError(
+            f"no worker of pool {', '.join(missing)}",
+            where=configuration.mask(config.redis.broker) or "",
+            hint=f"{there}; on a machine that shall serve it: vox up {' '.join(missing)}",
+        )
+    return found

@@ -1,0 +1,241 @@
+"""``queues.yml``: its schema, and the configuration it resolves to."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError
+from voxrelay.relay.tensors import MEL, WIRE_VERSION
+
+Stage = Literal["speaker", "content", "mel", "vocoder"]
+STAGES: tuple[Stage, ...] = ("speaker", "content", "mel", "vocoder")
+DEFAULT_FILE = Path(__file__).with_name("queues.yml")
+_URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Url = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Redis(_Section):
+    """Redis URLs; all or none are set."""
+
+    broker: Url | None = None
+    jobs: Url | None = None
+    tensors: Url | None = None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        unset = [name for name in _URLS if not getattr(self, name)]
+        if 0 < len(unset) < len(_URLS):
+            raise ValueError(f"no URL for {', '.join(unset)}: set all of {', '.join(_URLS)}, or REDIS_URL")
+        return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether a Redis was named; otherwise vox keeps a private one."""
+        return self.broker is not None
+
+
+class WindowSize(_Section):
+    """Length of a window and of the context within it at each side, in seconds."""
+
+    seconds: Seconds = 5.12
+    context: Annotated[float, Field(ge=0)] = 0.32
+
+    @model_validator(mode="after")
+    def _on_the_grid(self) -> Self:
+        if self.samples % clock.CONTENT_HOP or self.context_samples % clock.CONTENT_HOP:
+            raise ValueError(f"{self.seconds} and {self.context}: both must be multiples of 0.02")
+        if self.context_samples * 4 > self.samples:
+            raise ValueError(f"context {self.context}: at most a quarter of the window")
+        return self
+
+    @property
+    def samples(self) -> int:
+        """Length at 16 kHz."""
+        return round(self.seconds * clock.RATE)
+
+    @property
+    def context_samples(self) -> int:
+        """Context on one side at 16 kHz."""
+        return round(self.context * clock.RATE)
+
+
+class Lifetimes(_Section):
+    """Seconds after which Redis drops what nobody collected."""
+
+    tensors: Annotated[int, Field(gt=0)] = 86_400
+    jobs: Annotated[int, Field(gt=0)] = 86_400
+    voices: Annotated[int, Field(gt=0)] = 600
+
+
+class Limits(_Section):
+    """Seconds of sound that are accepted."""
+
+    shortest: Seconds = 0.3
+    source: Seconds = 7200
+    reference: Seconds = 600
+
+
+class Timeouts(_Section):
+    """Seconds: redelivery of unacknowledged messages, idle end of a private relay, start of a pool."""
+
+    visibility: Annotated[int, Field(ge=10)] = 120
+    idle: Seconds = 600
+    start: Seconds = 180
+
+
+class Model(_Section):
+    """One model: where it runs and with which options."""
+
+    pool: Name
+    file: str | None = None
+    options: dict[str, str | int | float | bool | None] = {}
+
+
+class Pool(_Section):
+    """Worker processes in one environment."""
+
+    environment: Name
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+class Config(_Section):
+    """All of ``queues.yml``."""
+
+    redis: Redis = Redis()
+    window: WindowSize = WindowSize()
+    lifetimes: Lifetimes = Lifetimes()
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    pipeline: dict[Stage, Name]
+    stages: dict[Stage, dict[Name, Model]]
+    pools: dict[Name, Pool]
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        for stage in STAGES:
+            models = self.stages.get(stage, {})
+            if self.pipeline.get(stage) not in models:
+                found = self.pipeline.get(stage)
+                raise ValueError(f"pipeline.{stage}: found {found!r}, allowed: {', '.join(models) or 'none'}")
+            for name, model in models.items():
+                if model.pool not in self.pools:
+                    where = f"stages.{stage}.{name}.pool"
+                    raise ValueError(f"{where}: found {model.pool!r}, allowed: {', '.join(self.pools)}")
+        for pool in self.pools:
+            stages = {stage for stage, models in self.stages.items() for m in models.values() if m.pool == pool}
+            if len(stages) != 1:
+                raise ValueError(f"pools.{pool}: serves {sorted(stages) or 'no stage'}, a pool serves exactly one")
+        return self
+
+    def served_by(self, pool: str) -> tuple[Stage, dict[str, Model]]:
+        """Return the stage of a pool and its models.
+
+        Raises:
+            BadConfigError: there is no such pool.
+
+        """
+        if pool not in self.pools:
+            raise BadConfigError(f"no pool {pool!r}", where="pools", hint=f"there are {', '.join(self.pools)}")
+        stage = next(s for s in STAGES for m in self.stages[s].values() if m.pool == pool)
+        return stage, {name: m for name, m in self.stages[stage].items() if m.pool == pool}
+
+    def model(self, stage: Stage, name: str) -> Model:
+        """Return a model of a stage.
+
+        Raises:
+            BadConfigError: there is no such model.
+
+        """
+        try:
+            return self.stages[stage][name]
+        except KeyError:
+            known = ", ".join(self.stages[stage])
+            raise BadConfigError(
+                f"no {stage} model {name!r}", where=f"stages.{stage}", hint=f"there are {known}"
+            ) from None
+
+    @cached_property
+    def contract(self) -> str:
+        """Hash what producer and workers must agree on: wire, window, mel and the models' options."""
+        agreed = {
+            "wire": WIRE_VERSION,
+            "window": self.window.model_dump(),
+            "mel": MEL.fingerprint,
+            "stages": {s: {n: m.options for n, m in models.items()} for s, models in self.stages.items()},
+        }
+        return hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()[:16]
+
+    def masked(self) -> dict[str, Any]:
+        """Return everything as plain data, passwords in URLs hidden."""
+        data = self.model_dump()
+        data["redis"] = {name: mask(url) for name, url in data["redis"].items()}
+        return data
+
+
+def mask(url: str | None) -> str | None:
+    """Hide the password of a URL."""
+    parts = urlsplit(url or "")
+    if not parts.password:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+
+
+def config_file(env: Mapping[str, str] = os.environ) -> Path:
+    """Return the file in force: ``VOXRELAY_CONFIG``, else the one that voxrelay ships."""
+    return Path(env.get("VOXRELAY_CONFIG") or DEFAULT_FILE).expanduser().resolve()
+
+
+def load(env: Mapping[str, str] = os.environ) -> Config:
+    """Read the configuration in force, URLs overridden from the environment.
+
+    Raises:
+        BadConfigError: the file is missing, is not YAML, or does not fit the schema.
+
+    """
+    path = config_file(env)
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise BadConfigError(
+            f"cannot be read: {error.strerror}", where=str(path), hint="see VOXRELAY_CONFIG"
+        ) from error
+    except yaml.YAMLError as error:
+        raise BadConfigError(f"not YAML: {error}", where=str(path)) from error
+    if not isinstance(data, dict):
+        raise BadConfigError("not a mapping of sections", where=str(path))
+    urls = dict(data.get("redis") or {})
+    for name, variable in _URLS.items():
+        if url := env.get(variable) or env.get("REDIS_URL"):
+            urls[name] = url
+    try:
+        return Config.model_validate({**data, "redis": urls})
+    except ValidationError as error:
+        raise BadConfigError(_explain(error), where=str(path), hint="vox config --schema") from error
+
+
+def _explain(error: ValidationError) -> str:
+    """Name key, value found and what is allowed, for every mistake."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"] if part != "[key]")
+        found = "" if isinstance(item["input"], dict | BaseModel) else f", found {item['input']!r}"
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{key}: {message}{found}" if key else message)
+    return "; ".join(lines)

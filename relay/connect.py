@@ -1,0 +1,50 @@
+"""Connections to Redis."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from voxrelay.relay.config import Redis, mask
+from voxrelay.relay.errors import UnavailableError
+
+# redis-py types every command as sync-or-async; the sync client returns plain values.
+Client = Any
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The persistent store of jobs and the short-lived one of tensors."""
+
+    jobs: Client
+    tensors: Client
+
+
+def connect(urls: Redis) -> Stores:
+    """Open both stores, one client for both where the URLs are equal.
+
+    Raises:
+        UnavailableError: no Redis answers.
+
+    """
+    jobs = client(urls.jobs or "")
+    return Stores(jobs, jobs if urls.tensors == urls.jobs else client(urls.tensors or ""))
+
+
+def client(url: str) -> Client:
+    """Open a client that rides out short interruptions, and check that Redis answers.
+
+    Raises:
+        UnavailableError: nothing answers, or not with Redis, or the password is wrong.
+
+    """
+    try:
+        retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), 5)
+        opened = redis.Redis.from_url(url, socket_connect_timeout=5, retry=retry, health_check_interval=30, protocol=2)
+        opened.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        hint = "start Redis there, or unset REDIS_URL to use a private one"
+        raise UnavailableError(f"no Redis answers ({error})", where=mask(url) or "", hint=hint) from error
+    return opened

@@ -1,0 +1,178 @@
+"""A job is a manifest: what is to be done, written once, and the record of what was done."""
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from voxrelay.relay import keys
+from voxrelay.relay.config import Stage
+
+Part = Literal["reference", "window"]
+JOB_ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$")
+
+
+def new_id() -> str:
+    """Make a job id: time of day, so that ids sort, and chance, so that they differ."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Link(_Record):
+    """One link of the chain."""
+
+    stage: Stage
+    model: str
+
+
+class Span(_Record):
+    """A window of the source, in samples at 16 kHz (see ``clock.Window``)."""
+
+    start: int
+    length: int
+    keep_from: int
+    keep_to: int
+
+
+class Reference(_Record):
+    """A window of a reference recording, by the hash of its samples; weights of a blend add up to 1."""
+
+    digest: str = Field(pattern=r"^[0-9a-f]{32}$")
+    seconds: float
+    weight: float
+
+
+class Source(_Record):
+    """The recording as it was found."""
+
+    name: str
+    rate: int
+    channels: int
+    seconds: float
+
+
+class Manifest(_Record):
+    """All that a job consists of; any part of it can be released again from this alone."""
+
+    id: str = Field(pattern=JOB_ID.pattern)
+    contract: str
+    chain: list[Link]
+    windows: list[Span]
+    references: list[Reference] = []
+    source: Source | None = None
+
+    @property
+    def voice_id(self) -> str:
+        """Hash of the voice: its reference clips and their weights."""
+        text = json.dumps([(r.digest, r.seconds, r.weight) for r in self.references])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def links(self, part: Part) -> list[Link]:
+        """Return the chain of a window, or of a reference, which ends before the vocoder."""
+        return self.chain if part == "window" else [link for link in self.chain if link.stage != "vocoder"]
+
+    def model(self, stage: Stage) -> str:
+        """Return the model that this job uses for a stage."""
+        return next((link.model for link in self.chain if link.stage == stage), "")
+
+    def input_key(self, part: Part, index: int) -> str:
+        """Return the key of the sound of a window or reference."""
+        return keys.window(self.id, index, "audio") if part == "window" else keys.voice(self.digest(index), "audio")
+
+    def output_key(self, part: Part, index: int, stage: Stage) -> str:
+        """Return the key that a stage writes, once, for a window or reference."""
+        label = f"{stage}.{self.model(stage)}"
+        if part == "reference":
+            return keys.voice(self.digest(index), label)
+        return keys.voice(self.voice_id, label) if stage == "speaker" else keys.window(self.id, index, stage)
+
+    def digest(self, index: int) -> str:
+        """Return the hash of a reference clip."""
+        return self.references[index].digest
+
+    def window_keys(self, index: int) -> list[str]:
+        """Return the keys of all tensors that belong to one window alone."""
+        return [keys.window(self.id, index, name) for name in ("audio", "content", "mel", "vocoder")]
+
+    def voice_keys(self) -> list[str]:
+        """Return the keys of everything prepared for this job's voice, but for the sets of users."""
+        stages = [link.stage for link in self.links("reference")]
+        found = [self.input_key("reference", i) for i in range(len(self.references))]
+        found += [self.output_key("reference", i, s) for i in range(len(self.references)) for s in stages]
+        return [*found, keys.voice(self.voice_id, f"speaker.{self.model('speaker')}")]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's stream: a stage ended on a window or a reference."""
+
+    part: Part
+    index: int
+    stage: Stage
+    error: str
+
+    def to_fields(self) -> dict[str, str | int]:
+        """Return the fields of a stream entry."""
+        return {"part": self.part, "index": self.index, "stage": self.stage, "error": self.error}
+
+    @classmethod
+    def from_fields(cls, raw: dict[bytes, bytes]) -> "Event":
+        """Read the fields of a stream entry."""
+        data: dict[str, Any] = {name.decode(): value.decode() for name, value in raw.items()}
+        return cls(data["part"], int(data["index"]), data["stage"], data["error"])
+
+
+class Times(_Record):
+    """Moments of one unit in one stage, in seconds since the epoch, in the order they happen."""
+
+    queued: float
+    taken: float
+    fetched: float
+    started: float
+    ended: float
+    filed: float
+
+
+class Work(_Record):
+    """What one stage did on one window or reference; ``cached``: the output was there already."""
+
+    part: Part
+    index: int
+    stage: Stage
+    model: str
+    pool: str
+    environment: str
+    host: str
+    process: int
+    bytes_in: int
+    bytes_out: int
+    cached: bool
+    times: Times
+
+    @property
+    def field(self) -> str:
+        """Name within the trace."""
+        return trace_field(self.part, self.index, self.stage)
+
+    def report(self) -> dict[str, Any]:
+        """Return everything, with the seconds it waited, was moved and was worked on."""
+        t = self.times
+        seconds = {
+            "waited": t.taken - t.queued + t.started - t.fetched,
+            "moved": t.fetched - t.taken + t.filed - t.ended,
+            "worked": t.ended - t.started,
+        }
+        return {**self.model_dump(), **{name: round(max(value, 0.0), 4) for name, value in seconds.items()}}
+
+
+def trace_field(part: Part, index: int, stage: Stage) -> str:
+    """Return the name of a unit's entry in the trace."""
+    return f"{part}:{index}:{stage}"

@@ -1,0 +1,74 @@
+"""Celery: the application, its queues, and the chain of a window.
+
+The settings are those under which no work was lost or done twice when workers were killed:
+acknowledgement after the work, one message reserved per thread, redelivery after the visibility
+timeout with a frequent sweep (kombu >= 5.7). Messages are JSON and carry names, never tensors.
+"""
+
+import time
+from urllib.parse import urlsplit
+
+from celery import Celery, chain
+
+from voxrelay.relay import keys
+from voxrelay.relay.config import Config, Stage
+from voxrelay.relay.job import Manifest, Part
+
+SWEEP_SECONDS = 5
+
+
+def task_name(stage: Stage) -> str:
+    """Return the Celery task of a stage."""
+    return f"voxrelay.{stage}"
+
+
+def make_app(config: Config) -> Celery:
+    """Make the Celery application for the broker of ``config``."""
+    visibility = config.timeouts.visibility
+    app = Celery("voxrelay", broker=broker_url(config.redis.broker or ""), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_send_sent_event=True,
+        worker_send_task_events=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": visibility,
+            "unacked_restore_interval": SWEEP_SECONDS,
+            "socket_keepalive": True,
+        },
+        result_backend_transport_options={"visibility_timeout": visibility},
+        visibility_timeout=visibility,
+        task_create_missing_queues=True,
+    )
+    return app
+
+
+def broker_url(url: str) -> str:
+    """Turn a Redis URL into Celery's form, which spells Unix sockets differently."""
+    parts = urlsplit(url)
+    return f"redis+socket://{parts.path}" if parts.scheme == "unix" else url
+
+
+def release(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
+    """Enqueue a window or a reference: its chain speaker -> content -> mel -> vocoder.
+
+    The messages hold names only, which a person can read in Flower.
+    """
+    names = {"job": manifest.id, "part": part, "index": index, "released": time.time()}
+    links = [
+        app.signature(
+            task_name(link.stage),
+            kwargs={**names, "model": link.model},
+            queue=keys.queue(link.stage, link.model),
+            immutable=True,
+        )
+        for link in manifest.links(part)
+    ]
+    chain(*links).apply_async()

@@ -1,0 +1,36 @@
+"""The content stage: the same for a window of the source and of a reference."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import StageError
+from voxrelay.relay.job import Part
+from voxrelay.relay.tensors import Audio, Content
+from voxrelay.workers.runtime.model import ContentModel
+from voxrelay.workers.runtime.stage import Fetch, Unit
+
+
+class ContentStage:
+    """Sound -> Content."""
+
+    def read(self, unit: Unit, fetch: Fetch) -> Audio:
+        """Fetch the sound."""
+        return Audio.from_bytes(fetch([unit.input_key()])[0])
+
+    def run(self, model: ContentModel, part: Part, items: Sequence[Audio]) -> Sequence[Content]:  # noqa: ARG002
+        """Encode, and hold the model to N/320 frames: everything later counts on them."""
+        contents = model.encode(items)
+        for audio, content in zip(items, contents, strict=True):
+            if len(content.data) != clock.content_frames(len(audio.data)):
+                raise StageError(f"{content.model} gave {len(content.data)} frames for {len(audio.data)} samples")
+        return contents
+
+    def warm(self, model: ContentModel) -> None:
+        """Encode a second of noise."""
+        noise = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
+        model.encode([Audio(0.1 * noise, rate=clock.RATE)])
+
+
+STAGE = ContentStage()

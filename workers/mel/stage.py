@@ -1,0 +1,70 @@
+"""The mel stage: analyse a reference; for a window, say its content in the target's voice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import StageError
+from voxrelay.relay.job import Part
+from voxrelay.relay.tensors import Audio, Content, Mel, Voice
+from voxrelay.workers.mel.spectrogram import log_mel
+from voxrelay.workers.runtime.model import Clip, MelModel, Target
+from voxrelay.workers.runtime.stage import Fetch, Unit
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What is to be said, and in whose voice."""
+
+    content: Content
+    target: Target
+
+
+class MelStage:
+    """Sound of a reference -> Mel; Content and Target -> Mel."""
+
+    def read(self, unit: Unit, fetch: Fetch) -> Audio | Utterance:
+        """Fetch a reference's sound, or a window's content and voice."""
+        if unit.part == "reference":
+            return Audio.from_bytes(fetch([unit.input_key()])[0])
+        content, voice = fetch([unit.output_key("content"), unit.output_key("speaker")])
+        target = Target(
+            id=f"{unit.manifest.voice_id}:{unit.manifest.model('content')}",
+            voice=Voice.from_bytes(voice),
+            clips=lambda: _clips(unit, fetch),
+        )
+        return Utterance(Content.from_bytes(content), target)
+
+    def run(self, model: MelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:  # noqa: ARG002
+        """Analyse sounds, convert utterances."""
+        return [log_mel(item) if isinstance(item, Audio) else _convert(model, item) for item in items]
+
+    def warm(self, model: MelModel) -> None:  # noqa: ARG002 - the shape of its content is not known here
+        """Analyse a second of noise."""
+        noise = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
+        log_mel(Audio(0.1 * noise, rate=clock.RATE))
+
+
+def _convert(model: MelModel, item: Utterance) -> Mel:
+    mel = model.convert([item.content], [item.target])[0]
+    wanted = clock.mel_frames(len(item.content.data))
+    if len(mel.data) != wanted:
+        raise StageError(f"{len(mel.data)} mel frames for {len(item.content.data)} of content, wanted {wanted}")
+    return mel
+
+
+def _clips(unit: Unit, fetch: Fetch) -> list[Clip]:
+    """Fetch the content and mel of every reference clip."""
+    manifest, count = unit.manifest, range(len(unit.manifest.references))
+    contents = fetch([manifest.output_key("reference", i, "content") for i in count])
+    mels = fetch([manifest.output_key("reference", i, "mel") for i in count])
+    weights = [clip.weight for clip in manifest.references]
+    return [
+        Clip(Content.from_bytes(content), Mel.from_bytes(mel), weight)
+        for content, mel, weight in zip(contents, mels, weights, strict=True)
+    ]
+
+
+STAGE = MelStage()

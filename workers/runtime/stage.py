@@ -1,0 +1,48 @@
+"""What a stage does with one window or reference: read its inputs, run the model, name the result."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from voxrelay.relay.config import Stage as StageName
+from voxrelay.relay.job import Manifest, Part
+from voxrelay.relay.tensors import Tensor
+
+# Reads tensors by key; raises StageError for one that is not there.
+Fetch = Callable[[Sequence[str]], list[bytes]]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One window or reference of a job."""
+
+    manifest: Manifest
+    part: Part
+    index: int
+
+    def input_key(self) -> str:
+        """Return the key of its sound."""
+        return self.manifest.input_key(self.part, self.index)
+
+    def output_key(self, stage: StageName) -> str:
+        """Return the key of a stage's output."""
+        return self.manifest.output_key(self.part, self.index, stage)
+
+    def __str__(self) -> str:
+        return f"{self.manifest.id} {self.part} {self.index}"
+
+
+class Stage(Protocol):
+    """One stage. ``Any`` stands for its own model protocol and item type."""
+
+    def read(self, unit: Unit, fetch: Fetch) -> Any:  # noqa: ANN401
+        """Fetch and decode the inputs of a unit; runs beside the computation of others."""
+        ...
+
+    def run(self, model: Any, part: Part, items: Sequence[Any]) -> Sequence[Tensor]:  # noqa: ANN401
+        """Compute the outputs of items of one part, in order."""
+        ...
+
+    def warm(self, model: Any) -> None:  # noqa: ANN401
+        """Run the model once, so that the first window does not wait for compilation."""
+        ...

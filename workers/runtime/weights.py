@@ -1,0 +1,70 @@
+"""Weight files: where they lie, and reading them without executing what they hold."""
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from voxrelay.relay import home
+from voxrelay.relay.errors import BadConfigError, UnavailableError
+
+
+def find(name: str) -> Path:
+    """Return the weight file an operator named, absolute or relative to the model folder.
+
+    Raises:
+        UnavailableError: there is no such file.
+
+    """
+    folder = home.models()
+    path = folder / Path(name).expanduser()
+    if not path.is_file():
+        hint = "put the file there, or set VOXRELAY_MODELS to the folder that holds it"
+        raise UnavailableError(f"no weight file {name!r}", where=str(folder), hint=hint)
+    return path
+
+
+def load_torch(path: Path, *, sha256: str = "", allowed: Sequence[type] = ()) -> dict[str, Any]:
+    """Read a PyTorch checkpoint onto the CPU.
+
+    Only tensors, plain containers and the ``allowed`` classes are unpickled: see
+    https://docs.pytorch.org/docs/stable/notes/serialization.html#weights-only.
+
+    Args:
+        path: the file.
+        sha256: what the file's hash must be, in hexadecimal; empty: any.
+        allowed: classes that this format needs besides tensors.
+
+    Raises:
+        BadConfigError: another hash, another class, a damaged file, or no dictionary.
+
+    """
+    import torch
+
+    if sha256:
+        _check_hash(path, sha256)
+    try:
+        with torch.serialization.safe_globals(list(allowed)):
+            # mapped: the optimiser state that many checkpoints carry is then never read
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a damaged file fails in whichever way its bytes lead
+        raise BadConfigError(_reason(error), where=str(path), hint="get the file again from its source") from error
+    if not isinstance(state, dict):
+        raise BadConfigError(f"a {type(state).__name__} where a checkpoint is a dictionary", where=str(path))
+    return state
+
+
+def _check_hash(path: Path, wanted: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted.lower():
+        raise BadConfigError(f"sha256 is {found}, wanted {wanted}", where=str(path), hint="another file, or damaged")
+
+
+def _reason(error: Exception) -> str:
+    """Say why a load failed, without PyTorch's advice to switch its protection off."""
+    if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"refused: it holds {refused[1]}, weights are tensors only"
+    return "damaged, or not a PyTorch checkpoint of tensors"

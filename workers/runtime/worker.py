@@ -1,0 +1,114 @@
+"""One worker process of a pool: load the models, be present, work until told to stop."""
+
+import importlib
+import logging
+import os
+import sys
+import threading
+import time
+from typing import Any, cast
+
+import redis
+from celery import Celery
+from celery.exceptions import Ignore
+
+from voxrelay.relay import keys, presence
+from voxrelay.relay.config import Config
+from voxrelay.relay.connect import Client, client
+from voxrelay.relay.errors import VoxError
+from voxrelay.relay.presence import BEAT_SECONDS, Presence
+from voxrelay.relay.queue import make_app, task_name
+from voxrelay.workers.runtime.desk import Desk
+from voxrelay.workers.runtime.loading import load_pool
+from voxrelay.workers.runtime.stage import Stage
+
+log = logging.getLogger("voxrelay")
+
+# One unit is computed while the inputs of the next are fetched.
+TASK_THREADS = 2
+
+
+def prepare(config: Config, pool: str) -> tuple[Stage, dict[str, Any]]:
+    """Load a pool's models and run each once."""
+    name = config.served_by(pool)[0]
+    stage = cast("Stage", importlib.import_module(f"voxrelay.workers.{name}.stage").STAGE)
+    models = load_pool(config, pool)
+    _limit_threads(config.pools[pool].threads)
+    for label, model in models.items():
+        began = time.monotonic()
+        stage.warm(model)
+        log.warning("%s.%s is warm after %.1f s", name, label, time.monotonic() - began)
+    return stage, models
+
+
+def serve(config: Config, pool: str) -> None:
+    """Work for a pool until SIGTERM.
+
+    Raises:
+        BadConfigError: this configuration differs from the relay's, or a model's line is wrong.
+        UnavailableError: no Redis answers, or no model could be loaded.
+
+    """
+    jobs = client(config.redis.jobs or "")
+    presence.agree(jobs, config.contract)
+    stage, models = prepare(config, pool)
+    desk = Desk(config, pool, stage, models)
+    app = make_app(config)
+    add_task(app, desk)
+    mine = Presence.of_this_process(config, pool, list(models))
+    worker = app.Worker(
+        hostname=f"{pool}.{mine.process}@{mine.host}",
+        pool="threads",
+        concurrency=TASK_THREADS,
+        queues=[keys.queue(desk.name, model) for model in models],
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+    )
+    threading.Thread(target=_beat, args=(jobs, mine), daemon=True).start()
+    try:
+        worker.start()
+    finally:
+        jobs.delete(mine.key)
+
+
+def add_task(app: Celery, desk: Desk) -> None:
+    """Register the one task of a stage."""
+
+    @app.task(
+        name=task_name(desk.name),
+        throws=(VoxError, Ignore),
+        autoretry_for=(redis.ConnectionError, redis.TimeoutError),
+        retry_backoff=True,
+        max_retries=5,
+    )
+    def handle(job: str, part: str, index: int, model: str, released: float) -> None:
+        desk.handle(job, part, index, model, released)
+
+
+def end_with_stdin() -> None:
+    """End this process as soon as standard input closes: its parent has died."""
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _beat(jobs: Client, mine: Presence) -> None:
+    """Renew the presence while the process lives."""
+    while True:
+        try:
+            presence.beat(jobs, mine)
+        except redis.RedisError as error:
+            log.warning("presence not renewed: %s", error)
+        time.sleep(BEAT_SECONDS)
+
+
+def _limit_threads(threads: int) -> None:
+    """Hold torch to the pool's share of the cores: more threads than cores is 2.5 to 4 times slower."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)

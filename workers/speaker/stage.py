@@ -1,0 +1,50 @@
+"""The speaker stage: embed a reference; for a window, look up the voice blended from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxrelay.relay import clock
+from voxrelay.relay.job import Part
+from voxrelay.relay.tensors import Audio, Voice
+from voxrelay.workers.runtime.model import SpeakerModel
+from voxrelay.workers.runtime.stage import Fetch, Unit
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Voices of reference clips and their weights."""
+
+    voices: list[Voice]
+    weights: list[float]
+
+    def mix(self) -> Voice:
+        """Return the weighted mean on the unit sphere, as Resemblyzer does for several utterances."""
+        mean = sum(weight * voice.data for voice, weight in zip(self.voices, self.weights, strict=True))
+        unit = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+        return Voice(unit, model=self.voices[0].model, seconds=sum(voice.seconds for voice in self.voices))
+
+
+class SpeakerStage:
+    """Sound of a reference -> Voice; voices of all references -> Voice."""
+
+    def read(self, unit: Unit, fetch: Fetch) -> Audio | Blend:
+        """Fetch a reference's sound, or the voices of all references."""
+        if unit.part == "reference":
+            return Audio.from_bytes(fetch([unit.input_key()])[0])
+        clips = unit.manifest.references
+        found = fetch([unit.manifest.output_key("reference", i, "speaker") for i in range(len(clips))])
+        return Blend([Voice.from_bytes(blob) for blob in found], [clip.weight for clip in clips])
+
+    def run(self, model: SpeakerModel, part: Part, items: Sequence[Audio | Blend]) -> Sequence[Voice]:  # noqa: ARG002
+        """Embed sounds, mix blends."""
+        return [item.mix() if isinstance(item, Blend) else model.embed([item])[0] for item in items]
+
+    def warm(self, model: SpeakerModel) -> None:
+        """Embed a second of noise."""
+        noise = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
+        model.embed([Audio(0.1 * noise, rate=clock.RATE)])
+
+
+STAGE = SpeakerStage()
