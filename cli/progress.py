@@ -11,6 +11,7 @@ from voxrelay.producer.run import Progress as Step
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.job import Work
 
+WIDE = 120
 _PARTS = {"reference": "voice", "window": "speech"}
 
 
@@ -40,6 +41,7 @@ class StageBars:
 def print_works(works: Iterable[Work]) -> None:
     """Print what each stage did, summed over windows."""
     table = Table(box=None, pad_edge=False)
+    console = Console(stderr=True)
     for column in ("", "stage", "model", "environment", "process"):
         table.add_column(column, style="dim" if not column else None)
     for column in ("units", "waited s", "moved s", "worked s", "kB in", "kB out"):
@@ -50,7 +52,9 @@ def print_works(works: Iterable[Work]) -> None:
             mine = [work for work in rows if (work.part, work.stage) == (part, stage)]
             if mine:
                 table.add_row(label, *_summary(mine))
-    Console(stderr=True).print(table)
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(table)
 
 
 def _summary(works: list[Work]) -> list[str]:

@@ -1,6 +1,6 @@
 """Make the two bundled clips with espeak-ng, a free speech synthesiser: no person's voice is in them.
 
-    python examples/make.py
+python examples/make.py
 """
 
 import subprocess
@@ -14,13 +14,17 @@ RATE = 16_000
 CLIPS = {
     "male": (
         "en-us+m3",
-        "The north wind and the sun were disputing which was the stronger, when a traveler came along "
-        "wrapped in a warm cloak. They agreed that the one who first made him take it off was the better.",
+        (
+            "The north wind and the sun were disputing which was the stronger, when a traveler came along"
+            " wrapped in a warm cloak. They agreed that the one who first made him take it off was the better."
+        ),
     ),
     "female": (
         "en-us+f2",
-        "Then the north wind blew as hard as he could, but the more he blew, the more closely did the "
-        "traveler fold his cloak around him. At last the sun shone out warmly, and off it came at once.",
+        (
+            "Then the north wind blew as hard as he could, but the more he blew, the more closely did the"
+            " traveler fold his cloak around him. At last the sun shone out warmly, and off it came at once."
+        ),
     ),
 }
 

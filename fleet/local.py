@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from voxrelay.relay import home, presence
 from voxrelay.relay.config import Config, Redis
 from voxrelay.relay.connect import client
 from voxrelay.relay.errors import UnavailableError
-from voxrelay.relay.presence import Presence
+from voxrelay.relay.job import Link
 
 Note = Callable[[str], None]
 POLL_SECONDS = 0.05
@@ -98,7 +98,8 @@ class Supervised:
 
 def shared_supervisor(config: Config) -> Supervised:
     """Return the supervisor that all commands with this configuration share, running or not."""
-    identity = json.dumps([str(home.home()), str(configuration.config_file()), config.model_dump(mode="json")])
+    places = [str(place) for place in (home.home(), home.models(), configuration.config_file())]
+    identity = json.dumps([*places, config.model_dump(mode="json")])
     name = f"voxrelay-{os.getuid()}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     folder = Path(tempfile.gettempdir()) / name
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -109,23 +110,26 @@ def shared_supervisor(config: Config) -> Supervised:
 
 
 @contextmanager
-def relay(config: Config, pools: list[str], *, cold: bool, note: Note) -> Iterator[Config]:
-    """Provide a relay whose ``pools`` are ready; yields the configuration with its Redis URLs.
+def relay(config: Config, chain: Sequence[Link], *, cold: bool, note: Note) -> Iterator[Config]:
+    """Provide a relay that serves the models of ``chain``; yields the configuration with its Redis URLs.
 
     ``cold`` brings up pools (and without a Redis URL, a Redis) for this alone and takes them down
     after. Otherwise a shared Redis is used as it is, and a private relay is left warm.
 
     Raises:
-        UnavailableError: Redis, an environment or a pool is not to be had.
+        UnavailableError: Redis, an environment, a pool or a model is not to be had.
 
     """
     if config.redis.shared and not cold:
-        require(config, pools)
+        require(config, chain)
         yield config
         return
+    pools = [config.model(link.stage, link.model).pool for link in chain]
     environments.ensure(config, sorted({config.pools[pool].environment for pool in pools}), note)
     if not cold:
-        yield warm(config, pools, note)
+        private = warm(config, pools, note)
+        require(private, chain)
+        yield private
         return
     supervised = Supervised(Path(tempfile.mkdtemp(prefix="voxrelay-")))
     process = supervised.start("--cold", stdin=subprocess.PIPE)
@@ -133,6 +137,7 @@ def relay(config: Config, pools: list[str], *, cold: bool, note: Note) -> Iterat
         supervised.want(pools)
         private = config.model_copy(update={"redis": supervised.redis()})
         await_pools(private, supervised, pools, note)
+        require(private, chain)
         yield private
     finally:
         if process.stdin:
@@ -162,15 +167,15 @@ def await_pools(config: Config, supervised: Supervised, pools: list[str], note: 
     """
     jobs = client(config.redis.jobs or "")
     deadline = time.monotonic() + config.timeouts.start
-    told: set[str] = set()
+    told = False
     while time.monotonic() < deadline:
         state = supervised.state()
         mine = {entry["process"]: entry["pool"] for entry in state.get("pools", [])}
         ready = {p.pool for p in presence.present(jobs) if p.process in mine}
         if missing := [pool for pool in pools if pool not in ready]:
             _raise_failed(state, missing)
-            if told != set(missing):
-                told = set(missing)
+            if not told:
+                told = True
                 note(f"starting {', '.join(missing)}")
             time.sleep(POLL_SECONDS)
         else:
@@ -185,20 +190,23 @@ def _raise_failed(state: dict[str, Any], pools: list[str]) -> None:
             raise UnavailableError(entry["error"], where=f"pool {entry['pool']}", hint=f"see {entry['log']}")
 
 
-def require(config: Config, pools: list[str]) -> list[Presence]:
-    """Check that a shared relay serves ``pools``.
+def require(config: Config, chain: Sequence[Link]) -> None:
+    """Check that workers are there for every model of a chain.
 
     Raises:
-        UnavailableError: one is missing.
+        UnavailableError: one is not served; the models that are, are named.
 
     """
     found = presence.present(client(config.redis.jobs or ""))
-    served = {entry.pool for entry in found}
-    if missing := [pool for pool in pools if pool not in served]:
-        there = f"there are {', '.join(sorted(served))}" if served else "there is none"
-        raise UnavailableError(
-            f"no worker of pool {', '.join(missing)}",
-            where=configuration.mask(config.redis.broker) or "",
-            hint=f"{there}; on a machine that shall serve it: vox up {' '.join(missing)}",
-        )
-    return found
+    served = {(entry.stage, model) for entry in found for model in entry.models}
+    where = configuration.mask(config.redis.broker) or ""
+    missing = [link for link in chain if (link.stage, link.model) not in served]
+    idle = sorted({config.model(x.stage, x.model).pool for x in missing} - {entry.pool for entry in found})
+    if idle:
+        hint = f"on a machine that shall serve it: vox up {' '.join(idle)}"
+        raise UnavailableError(f"no worker of pool {', '.join(idle)}", where=where, hint=hint)
+    if missing:
+        names = ", ".join(f"{link.stage}.{link.model}" for link in missing)
+        there = ", ".join(sorted(f"{stage}.{model}" for stage, model in served))
+        hint = f"served are {there}; a model without its weights is not: they belong in {home.models()}"
+        raise UnavailableError(f"no worker serves {names}", where=where, hint=hint)

@@ -182,9 +182,8 @@ class Producer:
 
     @contextmanager
     def _run(self, manifest: Manifest, on_progress: OnProgress) -> Iterator[Run]:
-        pools = [self.config.model(link.stage, link.model).pool for link in manifest.chain]
         with (
-            local.relay(self.config, pools, cold=self.cold, note=self.note) as config,
+            local.relay(self.config, manifest.chain, cold=self.cold, note=self.note) as config,
             Run(config, manifest, on_progress, forget=self.cold) as run,
         ):
             yield run

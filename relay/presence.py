@@ -74,6 +74,13 @@ def beat(jobs: Client, presence: Presence) -> None:
     pipe.execute()
 
 
+def leave(jobs: Client, presence: Presence) -> None:
+    """Take a worker's entry away, and with the last one the contract."""
+    jobs.delete(presence.key)
+    if not present(jobs):
+        jobs.delete(keys.CONTRACT)
+
+
 def present(jobs: Client) -> list[Presence]:
     """List the workers that are there."""
     names = sorted(jobs.scan_iter(match=keys.POOLS, count=1000))

@@ -66,11 +66,13 @@ def serve(config: Config, pool: str) -> None:
         without_mingle=True,
         quiet=True,
     )
-    threading.Thread(target=_beat, args=(jobs, mine), daemon=True).start()
+    leaving = threading.Event()
+    threading.Thread(target=_beat, args=(jobs, mine, leaving), daemon=True).start()
     try:
         worker.start()
     finally:
-        jobs.delete(mine.key)
+        leaving.set()
+        presence.leave(jobs, mine)
 
 
 def add_task(app: Celery, desk: Desk) -> None:
@@ -98,14 +100,14 @@ def end_with_stdin() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _beat(jobs: Client, mine: Presence) -> None:
-    """Renew the presence while the process lives."""
-    while True:
+def _beat(jobs: Client, mine: Presence, leaving: threading.Event) -> None:
+    """Renew the presence until the process leaves."""
+    while not leaving.is_set():
         try:
             presence.beat(jobs, mine)
         except redis.RedisError as error:
             log.warning("presence not renewed: %s", error)
-        time.sleep(BEAT_SECONDS)
+        leaving.wait(BEAT_SECONDS)
 
 
 def _limit_threads(threads: int) -> None:

@@ -32,34 +32,79 @@ class GriffinLim:
             raise BadInputError(f"mel {mel.spec}", where="griffin-lim", hint=f"it inverts {MEL.fingerprint}")
         sound = librosa.griffinlim(
             MODE(np.exp(mel.data.T.astype(np.float32))),
-            n_iter=self.iterations, hop_length=MEL.hop, win_length=MEL.window, n_fft=MEL.fft,
-            center=False, momentum=self.momentum, random_state=0,
+            n_iter=self.iterations,
+            hop_length=MEL.hop,
+            win_length=MEL.window,
+            n_fft=MEL.fft,
+            center=False,
+            momentum=self.momentum,
+            random_state=0,
         )
         return Audio(np.clip(sound[_MARGIN:-_MARGIN], -1, 1).astype(np.float32), rate=MEL.rate)
+
 
 @lru_cache
 def F():
     return librosa.filters.mel(sr=MEL.rate, n_fft=MEL.fft, n_mels=MEL.bands, fmin=MEL.low, fmax=MEL.high)
+
+
 @lru_cache
-def P(): return np.linalg.pinv(F())
-def pinv(m): return np.maximum(P()@m,0).astype(np.float32)
-def pinvf(m): return np.maximum(P()@m,1e-4).astype(np.float32)
-def nnls(m): return librosa.util.nnls(F(), m).astype(np.float32)
+def P():
+    return np.linalg.pinv(F())
+
+
+def pinv(m):
+    return np.maximum(P() @ m, 0).astype(np.float32)
+
+
+def pinvf(m):
+    return np.maximum(P() @ m, 1e-4).astype(np.float32)
+
+
+def nnls(m):
+    return librosa.util.nnls(F(), m).astype(np.float32)
+
+
 def mu(m, n=20):
-    w=F(); s=np.maximum(P()@m,1e-5)
-    num=w.T@m; 
-    for _ in range(n): s=s*num/np.maximum(w.T@(w@s),1e-10)
+    w = F()
+    s = np.maximum(P() @ m, 1e-5)
+    num = w.T @ m
+    for _ in range(n):
+        s = s * num / np.maximum(w.T @ (w @ s), 1e-10)
     return s.astype(np.float32)
+
+
 def smooth(m):
-    w=F(); col=w.sum(0); return ((w/ w.sum(1,keepdims=True)).T@m / np.maximum((w/w.sum(1,keepdims=True)).sum(0)[:,None],1e-8)/w.sum(1).mean()).astype(np.float32)
-MODE=pinv
-def mus(m, n=20, start='wt'):
-    w=F(); num=w.T@m
-    s = num*1.0 if start=='wt' else (np.ones_like(num)*m.mean(0) if start=='flat' else np.maximum(P()@m,1e-5))
-    for _ in range(n): s=s*num/np.maximum(w.T@(w@s),1e-10)
+    w = F()
+    col = w.sum(0)
+    return (
+        (w / w.sum(1, keepdims=True)).T
+        @ m
+        / np.maximum((w / w.sum(1, keepdims=True)).sum(0)[:, None], 1e-8)
+        / w.sum(1).mean()
+    ).astype(np.float32)
+
+
+MODE = pinv
+
+
+def mus(m, n=20, start="wt"):
+    w = F()
+    num = w.T @ m
+    s = (
+        num * 1.0
+        if start == "wt"
+        else (np.ones_like(num) * m.mean(0) if start == "flat" else np.maximum(P() @ m, 1e-5))
+    )
+    for _ in range(n):
+        s = s * num / np.maximum(w.T @ (w @ s), 1e-10)
     return s.astype(np.float32)
-def rl(m, n=20, start='wt'):  # KL: Richardson-Lucy
-    w=F(); s=w.T@m if start=='wt' else np.maximum(P()@m,1e-5)
-    c=np.maximum(w.sum(0)[:,None],1e-10)
-    for _ in range(n): s=s*(w.T@(m/np.maximum(w@s,1e-10)))/c
+
+
+def rl(m, n=20, start="wt"):  # KL: Richardson-Lucy
+    w = F()
+    s = w.T @ m if start == "wt" else np.maximum(P() @ m, 1e-5)
+    c = np.maximum(w.sum(0)[:, None], 1e-10)
+    for _ in range(n):
+        s = s * (w.T @ (m / np.maximum(w @ s, 1e-10))) / c
     return s.astype(np.float32)

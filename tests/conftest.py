@@ -1,0 +1,134 @@
+"""What the tests share: clips, a configuration of their own, and a relay that runs for the session."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from voxrelay.fleet import environments
+from voxrelay.relay import config as configuration
+
+ROOT = Path(__file__).resolve().parents[1]
+VOX = Path(sys.executable).with_name("vox")
+_URLS = ("REDIS_URL", "VOXRELAY_BROKER_URL", "VOXRELAY_JOBS_URL", "VOXRELAY_TENSORS_URL", "VOXRELAY_CONFIG")
+
+TOY = '''
+"""A content encoder in one file: the level of every frame."""
+import numpy as np
+from voxrelay.relay.tensors import Content
+
+class Level:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def encode(self, clips):
+        frames = [clip.data.reshape(-1, 320) for clip in clips]
+        return [Content(np.float32(self.scale) * np.abs(f).mean(axis=1, keepdims=True), model="toy") for f in frames]
+
+def load(scale: float = 1.0) -> Level:
+    return Level(scale)
+'''
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> None:
+    """The tests run a relay of their own, whatever the caller's environment names."""
+    for name in _URLS:
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def male() -> Path:
+    return ROOT / "examples" / "male.ogg"
+
+
+@pytest.fixture(scope="session")
+def female() -> Path:
+    return ROOT / "examples" / "female.ogg"
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment variables of a configuration with a toy model, small limits and weights made here."""
+    folder = tmp_path_factory.mktemp("relay")
+    (folder / "models").mkdir()
+    (folder / "toy.py").write_text(TOY)
+    config = yaml.safe_load((ROOT / "queues.yml").read_text())
+    config["stages"]["content"]["toy"] = {"pool": "content", "file": "toy.py"}  # the one line of a new model
+    config["limits"]["source"] = 40
+    (folder / "queues.yml").write_text(yaml.safe_dump(config))
+    script = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
+    weights = folder / "models" / "checkpoint_best_legacy_500.pt"
+    run_in("content-fairseq", str(script), str(weights))
+    return {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
+
+
+@pytest.fixture(scope="session")
+def relay(settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """A warm relay of four pools on a private redis-server; yields the variables that lead to it."""
+    vox("up", env=settings)
+    yield settings
+    vox("down", env=settings)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[str]:
+    """A redis-server that is nobody's private one; yields its URL."""
+    from voxrelay.fleet.server import find_redis_server
+
+    socket = tmp_path / "shared.sock"
+    command = [
+        str(find_redis_server()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(socket),
+        "--save",
+        "",
+        "--dir",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    yield f"unix://{socket}"
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared recordings, weights and judges, which a clone does not have."""
+    named = os.environ.get("VOXRELAY_SHARED")
+    if not named:
+        pytest.skip("needs the shared recordings: VOXRELAY_SHARED is not set")
+    return Path(named)
+
+
+def run_in(environment: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a pool's environment."""
+    found = environments.find(environment)
+    environments.ensure(configuration.load({}), [environment], lambda _line: None)
+    env = {**environments.variables(found, 1), **variables}
+    return subprocess.run([str(found.python), "-P", *arguments], env=env, check=True, capture_output=True, text=True)
+
+
+def vox(
+    *arguments: str | Path, env: dict[str, str] | None = None, code: int = 0, seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run ``vox`` as a user does and hold it to an exit code."""
+    command = [str(VOX), *map(str, arguments)]
+    done = subprocess.run(
+        command, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=seconds, check=False
+    )
+    assert done.returncode == code, f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def vox_json(*arguments: str | Path, env: dict[str, str] | None = None) -> Any:
+    """Run ``vox --json`` and read what it prints."""
+    return json.loads(vox(*arguments, "--json", env=env).stdout)

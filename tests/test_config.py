@@ -1,0 +1,71 @@
+"""queues.yml: what is refused names key, value and what is allowed; URLs come from the environment."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import ROOT, vox, vox_json
+from voxrelay.relay import config as configuration
+from voxrelay.relay.errors import BadConfigError
+
+
+def load(tmp_path: Path, change: Any, **env: str) -> configuration.Config:
+    data = yaml.safe_load((ROOT / "queues.yml").read_text())
+    change(data)
+    path = tmp_path / "queues.yml"
+    path.write_text(yaml.safe_dump(data))
+    return configuration.load({"VOXRELAY_CONFIG": str(path), **env})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["pipeline"].update(mel="nope"), ["pipeline.mel", "'nope'", "retrieval"]),
+        (
+            lambda d: d["stages"]["content"]["mfcc"].update(pool="nope"),
+            ["stages.content.mfcc.pool", "'nope'", "content-fairseq"],
+        ),
+        (lambda d: d["window"].update(seconds=5.13), ["window", "5.13", "multiples of 0.02"]),
+        (lambda d: d["pools"]["mel"].update(workers=0), ["pools.mel.workers", "found 0", "greater than or equal to 1"]),
+        (lambda d: d["pools"]["mel"].update(wrokers=2), ["pools.mel.wrokers", "not permitted"]),
+        (lambda d: d["redis"].update(broker="http://x"), ["redis.broker", "'http://x'", "redis|rediss|unix"]),
+        (lambda d: d["redis"].update(broker="redis://x"), ["redis", "jobs, tensors"]),
+        (lambda d: d.pop("pipeline"), ["pipeline", "required"]),
+    ],
+)
+def test_a_mistake_is_explained(tmp_path: Path, change: Any, words: list[str]) -> None:
+    with pytest.raises(BadConfigError) as error:
+        load(tmp_path, change)
+    for word in [*words, str(tmp_path)]:
+        assert word in str(error.value)
+
+
+def test_environment_variables_override_every_url(tmp_path: Path) -> None:
+    nothing = lambda _data: None  # noqa: E731
+    assert not load(tmp_path, nothing).redis.shared
+    one = load(tmp_path, nothing, REDIS_URL="redis://a", VOXRELAY_TENSORS_URL="redis://b").redis
+    assert (one.broker, one.jobs, one.tensors) == ("redis://a", "redis://a", "redis://b")
+
+
+def test_passwords_are_not_printed() -> None:
+    printed = vox_json("config", env={"REDIS_URL": "redis://user:secret@host:6379/1"})
+    assert printed["redis"]["broker"] == "redis://user:***@host:6379/1"
+    assert printed["stages"]["content"]["mfcc"]["pool"] == "content"
+
+
+def test_the_schema_is_printed() -> None:
+    assert "pools" in vox_json("config", "--schema")["properties"]
+
+
+def test_a_wrong_file_ends_with_the_code_for_configuration(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("pools: [")
+    assert "not YAML" in vox("config", env={"VOXRELAY_CONFIG": str(tmp_path / "bad.yml")}, code=4).stderr
+
+
+def test_the_contract_covers_what_both_sides_must_agree_on(tmp_path: Path) -> None:
+    usual = load(tmp_path, lambda _data: None).contract
+    assert load(tmp_path, lambda d: d["window"].update(context=0.16)).contract != usual
+    assert load(tmp_path, lambda d: d["stages"]["mel"]["retrieval"].update(options={"neighbours": 3})).contract != usual
+    assert load(tmp_path, lambda d: d["pools"]["mel"].update(workers=3)).contract == usual
