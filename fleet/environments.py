@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadConfigError, Exit, UnavailableError
 
 PYTHON = "3.11"
+_RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 Note = Callable[[str], None]
 
 
@@ -93,7 +95,8 @@ def build(config: Config, environment: Environment, note: Note) -> None:
     """
     note(f"environment {environment.name}: installing {_count(environment.lock)} packages")
     shutil.rmtree(environment.folder, ignore_errors=True)
-    _uv(environment, "venv", "--quiet", "--python", PYTHON, str(environment.folder))
+    interpreter = sys.executable if _RUNNING == PYTHON else PYTHON  # uv finds or fetches another
+    _uv(environment, "venv", "--quiet", "--python", interpreter, str(environment.folder))
     overrides = ["--overrides", str(environment.overrides)] if environment.overrides.is_file() else []
     _uv(environment, "pip", "install", "--quiet", *_torch_source(),
         "--python", str(environment.python), *overrides, "-r", str(environment.lock))  # fmt: skip

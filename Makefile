@@ -1,0 +1,61 @@
+# make demo | make test | make test-all | make lint | make lock | make clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VOX := .venv/bin/vox
+UV := .venv/bin/uv
+ROOMS := cli producer fleet relay workers
+
+.PHONY: demo test test-all lint environments lock clean
+
+# The two bundled clips, or:  make demo SOURCE=a.wav VOICE=b.wav OUT=c.wav
+demo: environments
+ifdef SOURCE
+	$(VOX) convert "$(SOURCE)" --voice "$(VOICE)" -o "$(OUT)" --cold
+else
+	$(VOX) convert examples/male.ogg --voice examples/female.ogg -o demo-male-to-female.wav --cold
+	$(VOX) convert examples/female.ogg --voice examples/male.ogg -o demo-female-to-male.wav --cold
+endif
+
+test: lint environments
+	.venv/bin/pytest -m "not slow"
+
+test-all: lint environments
+	.venv/bin/pytest
+
+lint: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	@# mypy does not follow the finder of an editable install: it is shown the package as links.
+	@mkdir -p .voxrelay/src/voxrelay
+	@ln -sfn $(addprefix $(CURDIR)/,$(ROOMS) api/__init__.py api/py.typed) .voxrelay/src/voxrelay/
+	MYPYPATH=.voxrelay/src .venv/bin/mypy -p voxrelay
+
+environments: .venv/user
+	$(VOX) env build
+
+.venv/uv:
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	@touch $@
+
+.venv/user: .venv/uv pyproject.toml requirements.lock
+	$(UV) pip install --quiet --python .venv/bin/python --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/dev: .venv/user
+	$(UV) pip install --quiet --python .venv/bin/python --constraint requirements.lock --editable ".[dev]"
+	@touch $@
+
+# Resolve every lock anew, with the CPU build of torch: its build tag is cut off, the machine chooses it.
+TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
+lock: .venv/uv
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+	@for wanted in workers/speaker/*.in workers/content/*.in workers/mel/*.in workers/vocoder/*.in; do \
+	  base=$${wanted%.in}; overrides=$$base.overrides; \
+	  $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-find-links \
+	    $(TORCH) $$(test -f $$overrides && echo --overrides $$overrides) $$wanted -o $$base.lock || exit 1; \
+	  sed -i 's/^\(torch==[^+]*\)+.*/\1/' $$base.lock; \
+	done
+
+clean:
+	rm -rf .venv .voxrelay build *.egg-info .mypy_cache .ruff_cache .pytest_cache demo-*.wav
