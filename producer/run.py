@@ -53,6 +53,7 @@ class Run:
         for clip in self.manifest.references:
             pipe.sadd(keys.voice_users(clip.digest), self.manifest.id)
             pipe.expire(keys.voice_users(clip.digest), self.config.lifetimes.tensors)
+        pipe.expire(self.manifest.blend_key, self.config.lifetimes.tensors)
         pipe.execute()
         return self
 
@@ -186,4 +187,6 @@ class Run:
             tensors.srem(users, self.manifest.id)
             if tensors.exists(users):
                 shared.add(clip.digest)
+        if shared:
+            mine.remove(self.manifest.blend_key)  # the same clips may be the same blend
         return [key for key in mine if not any(digest in key for digest in shared)]

@@ -92,7 +92,12 @@ class Manifest(_Record):
         label = f"{stage}.{self.model(stage)}"
         if part == "reference":
             return keys.voice(self.digest(index), label)
-        return keys.voice(self.voice_id, label) if stage == "speaker" else keys.window(self.id, index, stage)
+        return self.blend_key if stage == "speaker" else keys.window(self.id, index, stage)
+
+    @property
+    def blend_key(self) -> str:
+        """Return the key of the voice blended from all references."""
+        return keys.voice(self.voice_id, f"speaker.{self.model('speaker')}")
 
     def digest(self, index: int) -> str:
         """Return the hash of a reference clip."""
@@ -107,7 +112,7 @@ class Manifest(_Record):
         stages = [link.stage for link in self.links("reference")]
         found = [self.input_key("reference", i) for i in range(len(self.references))]
         found += [self.output_key("reference", i, s) for i in range(len(self.references)) for s in stages]
-        return [*found, keys.voice(self.voice_id, f"speaker.{self.model('speaker')}")]
+        return [*found, self.blend_key]
 
 
 @dataclass(frozen=True)
