@@ -14,6 +14,7 @@ import yaml
 from voxrelay.fleet import environments
 from voxrelay.relay import config as configuration
 
+collect_ignore = ["pools"]  # these run in the environments of the pools: see test_pools.py
 ROOT = Path(__file__).resolve().parents[1]
 VOX = Path(sys.executable).with_name("vox")
 _URLS = ("REDIS_URL", "VOXRELAY_BROKER_URL", "VOXRELAY_JOBS_URL", "VOXRELAY_TENSORS_URL", "VOXRELAY_CONFIG")

@@ -150,7 +150,7 @@ def test_a_model_that_nobody_serves_is_refused_with_those_served(
 
 
 UNUSUAL = {
-    "8 kHz": ({"rate": 8_000}, "nothing above 4 kHz"),
+    "8 kHz": ({"rate": 8_000}, "no sound above 4 kHz"),
     "stereo": ({"channels": 2}, "2 channels were mixed to one"),
     "24 bit": ({"subtype": "PCM_24"}, "24 bit"),
     "one second": ({"seconds": 1}, "only 1.00 s"),

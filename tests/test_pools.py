@@ -11,7 +11,7 @@ from voxrelay.fleet import environments
 from voxrelay.relay import config as configuration
 
 # pytest itself is lent to the environments, which hold only what their models need.
-LENT = ("pytest", "_pytest", "pluggy", "iniconfig", "pygments", "packaging", "pytest_timeout.py")
+LENT = ("pytest", "_pytest", "pluggy", "iniconfig", "pygments", "packaging")
 
 
 @pytest.mark.parametrize("name", sorted(environments.known()))
@@ -22,7 +22,8 @@ def test_models_of(name: str, tmp_path: Path) -> None:
     for package in LENT:
         (tmp_path / package).symlink_to(site / package)
     env = {**environments.variables(environment, 1), "PYTHONPATH": str(tmp_path)}
-    command = [str(environment.python), "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/pools/" + name]
+    flags = ["-q", "-p", "no:cacheprovider", "--confcutdir", "tests/pools"]
+    command = [str(environment.python), "-P", "-m", "pytest", *flags, f"tests/pools/{name}"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     sys.stdout.write(done.stdout[-4000:])
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,127 +1,181 @@
-"""Retrieval (prototype)."""
+"""Retrieval: content said with stretches of the reference's own mel.
+
+Unit selection (Hunt and Black, ICASSP 1996) over single frames, matched by content as in kNN-VC
+(Baas, van Niekerk and Kamper, Interspeech 2023, arXiv 2305.18975). What the best match still lacks
+is added by a linear map that is fitted on the reference: the residual compensation of Wu, Virtanen,
+Chng and Li, IEEE/ACM TASLP 22(10), 2014.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
+
 from voxrelay.relay import clock
-from voxrelay.relay.tensors import MEL, Content, Mel
+from voxrelay.relay.errors import BadConfigError, BadInputError
+from voxrelay.relay.tensors import Content, Floats, Mel
 from voxrelay.workers.runtime.model import Clip, Target
 
+_CACHED = 4  # references
+_RATIO = clock.SOUND_PER_HOP / clock.MEL_HOP  # mel frames in one content frame
 
-def _stack(x, c):
-    p = np.pad(x, ((c, c), (0, 0)), mode="edge")
-    return np.concatenate([p[i : i + len(x)] for i in range(2 * c + 1)], 1)
-
-
-class Index:
-    def __init__(self, clips, c, k, metric, ridge, fine):
-        self.metric = metric
-        f = np.concatenate([_stack(np.asarray(x.content.data, np.float32), c) for x in clips])
-        self.scale = np.sqrt(2 * f.var(0).sum())
-        self.nn = NearestNeighbors(n_neighbors=min(k, len(f)), algorithm="brute").fit(f)
-        n = [len(x.content.data) for x in clips]
-        m = [len(x.mel.data) for x in clips]
-        self.mel = np.concatenate([x.mel.data for x in clips])
-        self.start = np.repeat(np.cumsum([0] + m[:-1]), n)
-        self.end = np.repeat(np.cumsum(m) - 1, n)
-        self.local = np.concatenate([np.arange(a) for a in n])
-        self.next = np.arange(len(f)) + 1
-        self.next[np.cumsum(n) - 1] -= 1
-        self.prev = np.arange(len(f)) - 1
-        self.prev[np.cumsum(n) - np.array(n)] += 1
-        self.atc = self.read(np.arange(len(f)), 0.0)
-        raw = np.concatenate([np.asarray(x.content.data, np.float32) for x in clips])
-        self.raw = raw
-        fc = raw - raw.mean(0)
-        mc = self.atc - self.atc.mean(0)
-        g = fc.T @ fc
-        self.W = np.linalg.solve(g + ridge * np.trace(g) / len(g) * np.eye(len(g)), fc.T @ mc).astype(np.float32)
-        if fine:
-            self.atc = self.atc - fc @ self.W
-        self.atc = self.atc / np.sqrt(2 * self.atc.var(0).sum())
-
-    def read(self, frames, offset):
-        q = self.local[frames] + offset
-        pos = np.clip(((q + 0.5) * 441 - 128) / 256 + self.start[frames], self.start[frames], self.end[frames])
-        lo = np.minimum(pos.astype(int), self.end[frames] - 0)
-        hi = np.minimum(lo + 1, self.end[frames])
-        w = (pos - lo)[:, None].astype(np.float32)
-        return self.mel[lo] * (1 - w) + self.mel[hi] * w
+Frames = NDArray[np.intp]
 
 
-@dataclass
+class Reference:
+    """The frames of a target's clips, to be searched by content and read out by time."""
+
+    def __init__(self, clips: Sequence[Clip], context: int, ridge: float) -> None:
+        if not clips:
+            raise BadInputError("a reference without clips")
+        contents = [clip.content.data.astype(np.float32) for clip in clips]
+        self.model = clips[0].content.model
+        self.content = np.concatenate(contents)
+        self.successor = np.concatenate(_successors([len(content) for content in contents]))
+        self._place(clips)
+        stacked = np.concatenate([stack(content, context) for content in contents])
+        self.search = NearestNeighbors(algorithm="brute").fit(stacked)
+        self.spread = _spread(stacked)
+        mel = self.read(np.arange(len(self.content)), np.zeros(len(self.content)))
+        self.map = _ridge(self.content, mel, ridge)
+        # What content does not explain, pitch and voice quality, is what must not jump.
+        self.timbre = mel - self.content @ self.map
+        self.timbre /= _spread(self.timbre)
+
+    def _place(self, clips: Sequence[Clip]) -> None:
+        """Note, for every content frame, its clip's first and last mel frame and its own centre among them."""
+        counts = [len(clip.content.data) for clip in clips]
+        ends = np.cumsum([len(clip.mel.data) for clip in clips])
+        self.mel = np.concatenate([clip.mel.data.astype(np.float32) for clip in clips])
+        self.first = np.repeat(ends - [len(clip.mel.data) for clip in clips], counts)
+        self.last = np.repeat(ends - 1, counts)
+        self.centre = self.first + np.concatenate([(np.arange(n) + 0.5) * _RATIO - 0.5 for n in counts])
+
+    def read(self, frames: Frames, offsets: Floats) -> Floats:
+        """Read the mel ``offsets`` content frames after the centres of ``frames``: float32 [n, bands]."""
+        first, last = self.first[frames], self.last[frames]
+        position = np.clip(self.centre[frames] + offsets * _RATIO, first, last)
+        before = position.astype(np.intp)
+        share = (position - before).astype(np.float32)[:, np.newaxis]
+        read: Floats = (1 - share) * self.mel[before] + share * self.mel[np.minimum(before + 1, last)]
+        return read
+
+
 class Retrieval:
-    neighbours: int = 20
-    join_cost: float = 1.0
-    context: int = 2
-    fade: float = 1.0
-    jump: float = 0.0
-    metric: str = "l2"
-    both: bool = False
-    average: int = 1
-    residual: float = 0.0
-    ridge: float = 0.01
-    fine: bool = False
-    rfade: float = 1
-    cache: object = None
+    """Implements :class:`~voxrelay.workers.runtime.model.MelModel`; the same input gives the same mel.
 
-    def convert(self, contents, targets):
-        return [self.one(c, t) for c, t in zip(contents, targets)]
+    The weights of clips are ignored: frames of several voices make a patchwork, not a blend.
+    """
 
-    def index(self, t):
-        self.cache = self.cache or {}
-        if t.id not in self.cache:
-            self.cache[t.id] = Index(t.clips(), self.context, self.neighbours, self.metric, self.ridge, self.fine)
-        return self.cache[t.id]
+    def __init__(self, neighbours: int, context: int, join_cost: float, ridge: float) -> None:
+        self.neighbours, self.context, self.join_cost, self.ridge = neighbours, context, join_cost, ridge
+        self._references: OrderedDict[str, Reference] = OrderedDict()
 
-    def path(self, content, ix):
-        d, cand = ix.nn.kneighbors(_stack(np.asarray(content.data, np.float32), self.context))
-        d /= ix.scale
-        cost = d[0]
-        back = []
-        for t in range(1, len(d)):
-            a, b = cand[t - 1], cand[t]
+    def convert(self, contents: Sequence[Content], targets: Sequence[Target]) -> list[Mel]:
+        """Say contents, float [frames, features], in the voices of as many targets.
 
-            def dist(u, v):
-                return np.sqrt(np.maximum((u**2).sum(1)[:, None] + (v**2).sum(1) - 2 * u @ v.T, 0))
+        Returns:
+            float32 [``clock.mel_frames(frames)``, 80] each.
 
-            j = dist(ix.atc[ix.next[a]], ix.atc[b])
-            if self.both:
-                j = (j + dist(ix.atc[a], ix.atc[ix.prev[b]])) / 2
-            j = j + self.jump
-            j[ix.next[a][:, None] == b] = 0
-            tot = cost[:, None] + self.join_cost * j
-            back.append(tot.argmin(0))
-            cost = tot.min(0) + d[t]
-        k = [int(cost.argmin())]
-        for bk in back[::-1]:
-            k.append(int(bk[k[-1]]))
-        return cand[np.arange(len(d)), k[::-1]], cand, d
+        Raises:
+            BadInputError: a target without clips, or encoded by another content model.
 
-    def one(self, content, target):
-        ix = self.index(target)
-        path, cand, d = self.path(content, ix)
-        self.last = path
-        n = len(path)
-        m = np.arange(clock.mel_frames(n))
-        p = (256 * m + 128) / 441 - 0.5
-        out = 0
-        tot = 0
-        raw = np.asarray(content.data, np.float32)
-        H = int(np.ceil(self.fade))
-        c0 = np.floor(p).astype(int)
-        for k in range(-H + 1, H + 1):
-            i = c0 + k
-            w = np.clip(1 - np.abs(p - i) / self.fade, 0, None)[:, None]
-            ii = np.clip(i, 0, n - 1)
-            for a in range(self.average):
-                f = path[ii] if a == 0 else cand[ii, a]
-                out = out + w * (ix.read(f, p - ii) + self.residual * (raw[ii] - ix.raw[f]) @ ix.W)
-                tot = tot + w
-        return Mel((out / tot).astype(np.float32))
+        """
+        return [self._convert(content, target) for content, target in zip(contents, targets, strict=True)]
+
+    def _convert(self, content: Content, target: Target) -> Mel:
+        reference = self._reference(target)
+        if content.model != reference.model:
+            raise BadInputError(f"content of {content.model}", hint=f"the reference was encoded by {reference.model}")
+        features = content.data.astype(np.float32)
+        path = self.match(features, reference)
+        lack = (features - reference.content[path]) @ reference.map
+        position = (np.arange(clock.mel_frames(len(path))) + 0.5) / _RATIO - 0.5
+        before = np.floor(position).astype(np.intp)
+        # Both neighbours in time say the same within a run of the reference, and cross-fade at a join.
+        mel = np.zeros((len(position), reference.mel.shape[1]), dtype=np.float32)
+        for frame, share in ((before, before + 1 - position), (before + 1, position - before)):
+            inside = np.clip(frame, 0, len(path) - 1)
+            said = reference.read(path[inside], position - inside) + lack[inside]
+            mel += share.astype(np.float32)[:, np.newaxis] * said
+        return Mel(mel)
+
+    def match(self, features: Floats, reference: Reference) -> Frames:
+        """Choose the reference frame of every content frame by the Viterbi algorithm: [frames].
+
+        A frame costs the distance of its content, a join the distance in timbre between what would
+        have followed and what does follow; both are relative to that of two random frames, and
+        going on within a clip is free.
+        """
+        count = min(self.neighbours, len(reference.content))
+        distances, candidates = reference.search.kneighbors(stack(features, self.context), count)
+        distances /= reference.spread
+        cost, choices = distances[0], []
+        for i in range(1, len(features)):
+            followers = reference.timbre[reference.successor[candidates[i - 1]]]
+            joins = cdist(followers, reference.timbre[candidates[i]])
+            total = cost[:, np.newaxis] + self.join_cost * joins
+            choices.append(total.argmin(axis=0))
+            cost = total.min(axis=0) + distances[i]
+        best = [cost.argmin()]
+        for choice in reversed(choices):
+            best.append(choice[best[-1]])
+        path: Frames = candidates[np.arange(len(features)), best[::-1]]
+        return path
+
+    def _reference(self, target: Target) -> Reference:
+        """Return the target's index, from the cache where it is there."""
+        found = self._references.pop(target.id, None) or Reference(target.clips(), self.context, self.ridge)
+        self._references[target.id] = found
+        if len(self._references) > _CACHED:
+            self._references.popitem(last=False)
+        return found
 
 
-def load(**kw):
-    return Retrieval(**kw)
+def load(neighbours: int = 30, context: int = 2, join_cost: float = 0.5, ridge: float = 0.03) -> Retrieval:
+    """Choose how frames are matched.
+
+    Args:
+        neighbours: candidates for each frame, from 1.
+        context: frames on each side that are matched along with each.
+        join_cost: of a jump between unlike frames, against a match as bad as chance.
+        ridge: how little of what a match lacks is added, relative to the variance of a content
+            feature: more is nearer to the target's voice, less is clearer speech.
+
+    Raises:
+        BadConfigError: an option out of its range.
+
+    """
+    if neighbours < 1 or context < 0 or join_cost < 0 or ridge < 0:
+        what = f"neighbours {neighbours}, context {context}, join_cost {join_cost}, ridge {ridge}"
+        raise BadConfigError(what, where="retrieval", hint="allowed: neighbours from 1, the others from 0")
+    return Retrieval(neighbours, context, join_cost, ridge)
+
+
+def stack(features: Floats, context: int) -> Floats:
+    """Join every frame with ``context`` on each side, the ends repeated: [frames, (2 context + 1) features]."""
+    padded = np.pad(features, ((context, context), (0, 0)), mode="edge")
+    return np.concatenate([padded[i : i + len(features)] for i in range(2 * context + 1)], axis=1)
+
+
+def _successors(lengths: Sequence[int]) -> list[Frames]:
+    """Number the frame after every frame; a clip's last is its own."""
+    starts = np.cumsum([0, *lengths[:-1]])
+    return [start + np.minimum(np.arange(n) + 1, n - 1) for start, n in zip(starts, lengths, strict=True)]
+
+
+def _spread(frames: Floats) -> float:
+    """Root mean square distance of two random frames; 1 where all are the same."""
+    return float(np.sqrt(2 * frames.var(axis=0).sum())) or 1.0
+
+
+def _ridge(content: Floats, mel: Floats, ridge: float) -> Floats:
+    """Fit a linear map [features, bands] from content to mel, both less their means."""
+    x, y = (frames.astype(np.float64) - frames.mean(axis=0) for frames in (content, mel))
+    gram = x.T @ x
+    penalty = ridge * np.trace(gram) / len(gram) + np.finfo(np.float32).tiny
+    solved: Floats = np.linalg.solve(gram + penalty * np.eye(len(gram)), x.T @ y).astype(np.float32)
+    return solved

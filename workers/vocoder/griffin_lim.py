@@ -1,6 +1,8 @@
-"""Griffin-Lim: sound from a mel spectrogram by phase reconstruction, without weights.
+"""Griffin-Lim: sound from a mel spectrogram without weights.
 
-Fast Griffin-Lim (Perraudin, Balazs, Soendergaard, WASPAA 2013) as in librosa.
+Phases by the fast Griffin-Lim algorithm (Perraudin, Balazs and Soendergaard, WASPAA 2013,
+https://librosa.org), magnitudes by the multiplicative updates that minimise the Kullback-Leibler
+divergence (Lee and Seung, NIPS 2000).
 """
 
 from collections.abc import Sequence
@@ -11,27 +13,35 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import MEL, Audio, Mel
 
 _MARGIN = (MEL.fft - MEL.hop) // 2
+_UPDATES = 10
 
 
 @dataclass(frozen=True)
 class GriffinLim:
-    """Vocoder whose phases are the most consistent found in ``iterations`` rounds."""
+    """Implements :class:`~voxrelay.workers.runtime.model.VocoderModel`; the same mel gives the same bytes."""
 
     iterations: int
     momentum: float
 
     def vocode(self, mels: Sequence[Mel]) -> list[Audio]:
+        """Invert log-mels, float [frames, 80], into float32 [256 * frames] in -1..1 at 22.05 kHz.
+
+        Raises:
+            BadInputError: a mel of another definition than :data:`MEL`.
+
+        """
         return [self._vocode(mel) for mel in mels]
 
     def _vocode(self, mel: Mel) -> Audio:
         if mel.spec != MEL.fingerprint:
-            raise BadInputError(f"mel {mel.spec}", where="griffin-lim", hint=f"it inverts {MEL.fingerprint}")
+            raise BadInputError(f"a mel of {mel.spec}", hint=f"griffin-lim inverts {MEL.fingerprint}")
+        # Without centring the sound begins where the first frame does, a margin before time zero.
         sound = librosa.griffinlim(
-            MODE(np.exp(mel.data.T.astype(np.float32))),
+            _magnitudes(np.exp(mel.data.T.astype(np.float32))),
             n_iter=self.iterations,
             hop_length=MEL.hop,
             win_length=MEL.window,
@@ -43,68 +53,41 @@ class GriffinLim:
         return Audio(np.clip(sound[_MARGIN:-_MARGIN], -1, 1).astype(np.float32), rate=MEL.rate)
 
 
-@lru_cache
-def F():
-    return librosa.filters.mel(sr=MEL.rate, n_fft=MEL.fft, n_mels=MEL.bands, fmin=MEL.low, fmax=MEL.high)
+def load(iterations: int = 32, momentum: float = 0.99) -> GriffinLim:
+    """Choose the effort.
+
+    Args:
+        iterations: rounds of phase reconstruction, 1 or more; more sound a little clearer.
+        momentum: of the fast algorithm, from 0 (the classic one) to below 1.
+
+    Raises:
+        BadConfigError: an option out of its range.
+
+    """
+    if iterations < 1 or not 0 <= momentum < 1:
+        what = f"iterations {iterations}, momentum {momentum}"
+        raise BadConfigError(what, where="griffin-lim", hint="allowed: iterations from 1, momentum from 0 to below 1")
+    return GriffinLim(iterations, momentum)
 
 
-@lru_cache
-def P():
-    return np.linalg.pinv(F())
+def _magnitudes(mel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Find magnitudes [bins, frames] whose mel is ``mel``, float32 [bands, frames], linear.
+
+    The pseudo-inverse rings between the wide bands at the top, which is heard; these updates stay
+    positive and close to their smooth beginning.
+    """
+    filters = _filters()
+    total = np.maximum(filters.sum(axis=0), 1e-10)[:, np.newaxis]
+    magnitudes: NDArray[np.float32] = filters.T @ mel
+    for _ in range(_UPDATES):
+        magnitudes *= filters.T @ (mel / np.maximum(filters @ magnitudes, 1e-10)) / total
+    return magnitudes
 
 
-def pinv(m):
-    return np.maximum(P() @ m, 0).astype(np.float32)
-
-
-def pinvf(m):
-    return np.maximum(P() @ m, 1e-4).astype(np.float32)
-
-
-def nnls(m):
-    return librosa.util.nnls(F(), m).astype(np.float32)
-
-
-def mu(m, n=20):
-    w = F()
-    s = np.maximum(P() @ m, 1e-5)
-    num = w.T @ m
-    for _ in range(n):
-        s = s * num / np.maximum(w.T @ (w @ s), 1e-10)
-    return s.astype(np.float32)
-
-
-def smooth(m):
-    w = F()
-    col = w.sum(0)
-    return (
-        (w / w.sum(1, keepdims=True)).T
-        @ m
-        / np.maximum((w / w.sum(1, keepdims=True)).sum(0)[:, None], 1e-8)
-        / w.sum(1).mean()
-    ).astype(np.float32)
-
-
-MODE = pinv
-
-
-def mus(m, n=20, start="wt"):
-    w = F()
-    num = w.T @ m
-    s = (
-        num * 1.0
-        if start == "wt"
-        else (np.ones_like(num) * m.mean(0) if start == "flat" else np.maximum(P() @ m, 1e-5))
+@lru_cache(maxsize=1)
+def _filters() -> NDArray[np.float32]:
+    """Slaney's mel filters, [bands, bins]."""
+    filters: NDArray[np.float32] = librosa.filters.mel(
+        sr=MEL.rate, n_fft=MEL.fft, n_mels=MEL.bands, fmin=MEL.low, fmax=MEL.high
     )
-    for _ in range(n):
-        s = s * num / np.maximum(w.T @ (w @ s), 1e-10)
-    return s.astype(np.float32)
-
-
-def rl(m, n=20, start="wt"):  # KL: Richardson-Lucy
-    w = F()
-    s = w.T @ m if start == "wt" else np.maximum(P() @ m, 1e-5)
-    c = np.maximum(w.sum(0)[:, None], 1e-10)
-    for _ in range(n):
-        s = s * (w.T @ (m / np.maximum(w @ s, 1e-10))) / c
-    return s.astype(np.float32)
+    return filters

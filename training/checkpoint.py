@@ -1,0 +1,35 @@
+"""Files of a run that must never be half written."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voxrelay.relay.errors import UnavailableError
+from voxrelay.workers.runtime.weights import load_torch
+
+LAST = "last.pt"
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values, replacing an older file only by a complete one."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what :func:`save` wrote, onto the CPU.
+
+    Raises:
+        UnavailableError: there is no such file.
+        BadConfigError: a damaged file.
+
+    """
+    if not path.is_file():
+        raise UnavailableError("no checkpoint", where=str(path), hint="start without --resume")
+    return load_torch(path)

@@ -1,0 +1,38 @@
+"""Training speakers that no batch may hold: checkpoints are selected on them.
+
+The development split stays unread until a release is judged; what is chosen during training is
+chosen on these. Every recipe holds back the same speakers, by a rule that depends on names alone.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import chain, zip_longest
+
+from voxrelay.training.corpus import Recording
+
+
+def speakers(recordings: Iterable[Recording], counts: Mapping[str, int]) -> frozenset[str]:
+    """Choose the speakers to hold back.
+
+    Of each corpus in ``counts``, that many speakers who are in no other corpus: the first by the
+    hash of their names, the sexes in turn; at most a quarter of its speakers, at least one of two.
+    """
+    sexes: dict[str, dict[str, str]] = defaultdict(dict)
+    corpora: dict[str, set[str]] = defaultdict(set)
+    for recording in recordings:
+        sexes[recording.corpus][recording.speaker] = recording.sex
+        corpora[recording.speaker].add(recording.corpus)
+    held: set[str] = set()
+    for corpus, count in counts.items():
+        own = {name: sex for name, sex in sexes[corpus].items() if corpora[name] == {corpus}}
+        most = max(len(own) // 4, min(len(own) - 1, 1))
+        held.update(_in_turn(corpus, own)[: min(count, most)])
+    return frozenset(held)
+
+
+def _in_turn(corpus: str, sexes: Mapping[str, str]) -> list[str]:
+    """Order speakers by the hash of their names, the sexes alternating."""
+    ordered = sorted(sexes, key=lambda name: hashlib.sha256(f"{corpus}/{name}".encode()).digest())
+    columns = [[name for name in ordered if sexes[name] == sex] for sex in sorted(set(sexes.values()))]
+    return [name for name in chain.from_iterable(zip_longest(*columns)) if name is not None]

@@ -1,0 +1,1 @@
+"""HiFi-GAN generators for many voices: reconstruction, then discriminators alone, then both."""
