@@ -11,7 +11,7 @@ from voxrelay.fleet import environments
 from voxrelay.relay import config as configuration
 
 # pytest itself is lent to the environments, which hold only what their models need.
-LENT = ("pytest", "_pytest", "pluggy", "iniconfig", "pygments", "packaging")
+LENT = ("pytest", "_pytest", "pluggy", "iniconfig", "pygments", "packaging", "py.py")
 
 
 @pytest.mark.parametrize("name", sorted(environments.known()))

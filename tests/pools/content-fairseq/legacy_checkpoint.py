@@ -88,7 +88,7 @@ _TASK = {
 }
 
 
-def _state(cfg: dict[str, Any], hubert: Any, dictionary: Any) -> dict[str, Any]:  # noqa: ANN401 - fairseq's
+def _state(cfg: dict[str, Any], hubert: Any, dictionary: Any) -> dict[str, Any]:
     """Gather what ``fairseq.trainer.Trainer.state_dict`` and ``checkpoint_utils.save_checkpoint`` store."""
     meter = {"val": 2.5, "sum": 250.0, "count": 100, "round": 3}
     history = {

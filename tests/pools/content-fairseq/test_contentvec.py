@@ -31,7 +31,7 @@ def model(checkpoint: Path) -> contentvec.ContentVec:
 
 
 @pytest.fixture(scope="session")
-def hubert(checkpoint: Path) -> Any:  # noqa: ANN401 - fairseq's
+def hubert(checkpoint: Path) -> Any:
     """Return the model as fairseq's own loader reads it."""
     with torch.serialization.safe_globals([Dictionary]):
         models, _, _ = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)])
@@ -58,7 +58,7 @@ def clip(seconds: float, seed: int = 0) -> Audio:
 
 
 @torch.inference_mode()
-def direct(hubert: Any, sound: Audio, layer: int) -> np.ndarray:  # noqa: ANN401 - fairseq's
+def direct(hubert: Any, sound: Audio, layer: int) -> np.ndarray:
     wave = torch.from_numpy(np.pad(sound.data, 40))[None]
     result = hubert(wave, mask=False, features_only=True, output_layer=layer)["x"][0]
     return np.asarray(result)
@@ -77,7 +77,7 @@ def test_frames_are_samples_over_320(model: contentvec.ContentVec, seconds: floa
 
 
 @pytest.mark.parametrize("layer", [1, 9, 12])
-def test_equals_fairseqs_own_loader_and_forward(checkpoint: Path, hubert: Any, layer: int) -> None:  # noqa: ANN401
+def test_equals_fairseqs_own_loader_and_forward(checkpoint: Path, hubert: Any, layer: int) -> None:
     sound = clip(1)
     [content] = contentvec.load(str(checkpoint), layer=layer).encode([sound])
     np.testing.assert_allclose(content.data, direct(hubert, sound, layer), atol=1e-6)
@@ -89,7 +89,7 @@ def test_batch_equals_single(model: contentvec.ContentVec) -> None:
         np.testing.assert_allclose(one.data, model.encode([sound])[0].data, atol=1e-5)
 
 
-def test_padding_centres_the_frames(model: contentvec.ContentVec, hubert: Any) -> None:  # noqa: ANN401
+def test_padding_centres_the_frames(model: contentvec.ContentVec, hubert: Any) -> None:
     pulse = np.zeros(3200, np.float32)
     pulse[5 * 320 : 6 * 320] = clip(0.02).data  # sounds in frame 5 and nowhere else
     with torch.inference_mode():
@@ -133,7 +133,7 @@ class Command:
         return os.system, (self.command,)
 
 
-def test_another_pickled_class_is_refused_and_not_executed(changed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_another_pickled_class_is_refused_and_not_executed(changed: Any, tmp_path: Path) -> None:
     trace = tmp_path / "executed"
     path = changed(lambda state: state.update(criterion=Command(f"touch {trace}")))
     with pytest.raises(BadConfigError, match=r"it holds \w+\.system"):
@@ -141,7 +141,7 @@ def test_another_pickled_class_is_refused_and_not_executed(changed: Any, tmp_pat
     assert not trace.exists()
 
 
-def test_code_in_the_configuration_is_refused_and_not_executed(changed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_code_in_the_configuration_is_refused_and_not_executed(changed: Any, tmp_path: Path) -> None:
     trace = tmp_path / "executed"
     code = f"[(32,10,5)] + __import__('pathlib').Path({str(trace)!r}).touch()"
     path = changed(lambda state: state["cfg"]["model"].update(conv_feature_layers=code))
@@ -158,7 +158,7 @@ def test_code_in_the_configuration_is_refused_and_not_executed(changed: Any, tmp
         ("model", "conv_feature_layers", "[(32,10,5)] + [(32,3,2)] * 4 + [(32,2,2)] + [(32,2,1)]", "50 a second"),
     ],
 )
-def test_other_configurations_are_refused(changed: Any, section: str, key: str, value: object, told: str) -> None:  # noqa: ANN401
+def test_other_configurations_are_refused(changed: Any, section: str, key: str, value: object, told: str) -> None:
     path = changed(lambda state: state["cfg"][section].update({key: value}))
     with pytest.raises(BadConfigError, match=told):
         contentvec.load(path)
