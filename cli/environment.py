@@ -12,7 +12,7 @@ app = typer.Typer(help="Build and list the environments of the pools.", no_args_
 @app.command(epilog="Example: vox env build vocoder")
 @explained
 def build(
-    names: Annotated[list[str] | None, typer.Argument(help="Environments; by default all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Environments; by default those of all pools.")] = None,
     json_output: Json = False,
 ) -> None:
     """Build environments that are missing or out of date, each from its own lock."""
@@ -20,7 +20,8 @@ def build(
     from voxrelay.relay import config as configuration
 
     config = configuration.load()
-    environments.ensure(config, names or environments.known(), note)
+    wanted = names or sorted({pool.environment for pool in config.pools.values()})
+    environments.ensure(config, wanted, note)
     _show(json_output=json_output)
 
 

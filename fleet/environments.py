@@ -1,7 +1,7 @@
 """The virtual environments of the pools: one lock each, built by uv with hard links.
 
-A worker environment holds its lock and, of voxrelay, only ``relay`` and ``workers``: a worker that
-imported the producer or the command line would fail at once.
+A worker environment holds its lock and, of voxrelay, only ``relay`` and ``workers`` (for training, that
+room as well): a worker that imported the producer or the command line would fail at once.
 """
 
 import hashlib
@@ -60,8 +60,8 @@ class Environment:
 
 
 def known() -> dict[str, Environment]:
-    """Return every environment that has a lock under ``workers/``."""
-    locks = sorted((home.PACKAGE / "workers").glob("*/*.lock"))
+    """Return every environment that has a lock: those of the pools, and the one for training."""
+    locks = sorted([*(home.PACKAGE / "workers").glob("*/*.lock"), *(home.PACKAGE / "training").glob("*.lock")])
     return {lock.stem: Environment(lock.stem, lock) for lock in locks}
 
 
@@ -150,11 +150,9 @@ def _link_sources(environment: Environment) -> None:
     package = environment.folder / "lib" / f"python{PYTHON}" / "site-packages" / "voxrelay"
     package.mkdir(exist_ok=True)
     sources = home.PACKAGE / "api" if home.checkout() else home.PACKAGE
-    for link, target in {
-        "__init__.py": sources / "__init__.py",
-        "relay": home.PACKAGE / "relay",
-        "workers": home.PACKAGE / "workers",
-    }.items():
+    rooms = ["relay", "workers", *(["training"] if environment.lock.parent.name == "training" else [])]
+    targets = {"__init__.py": sources / "__init__.py", **{room: home.PACKAGE / room for room in rooms}}
+    for link, target in targets.items():
         path = package / link
         if not path.is_symlink() or path.readlink() != target:
             path.unlink(missing_ok=True)

@@ -83,11 +83,11 @@ class Crops:
     def feed(self, steps: range, size: int, length: int) -> Iterator[NDArray[np.float32]]:
         """Draw the batches of ``steps``, each while the one before is in use."""
         with ThreadPoolExecutor(1) as drawer:
-            coming = None
+            coming = drawer.submit(self.batch, steps.start, size, length)
             for step in steps:
-                now = coming or drawer.submit(self.batch, step, size, length)
+                sound = coming.result()
                 coming = drawer.submit(self.batch, step + 1, size, length)
-                yield now.result()
+                yield sound
 
     def _audible(self, random: np.random.Generator, length: int) -> NDArray[np.float32]:
         """Draw a crop, and again while it is silence that is not to be kept."""
@@ -130,5 +130,5 @@ def resample(sound: NDArray[np.float64], samples: int, bandwidth: int) -> NDArra
 
 def _normal(weights: list[float] | list[int]) -> NDArray[np.float64]:
     """Scale weights to probabilities."""
-    values = np.asarray(weights, dtype=np.float64)
-    return values / values.sum()
+    values: NDArray[np.float64] = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+    return values

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain, zip_longest
 
-from voxrelay.training.corpus import Recording
+from voxrelay.training.cache import Clip
 
 
-def speakers(recordings: Iterable[Recording], counts: Mapping[str, int]) -> frozenset[str]:
+def speakers(clips: Iterable[Clip], counts: Mapping[str, int]) -> frozenset[str]:
     """Choose the speakers to hold back.
 
     Of each corpus in ``counts``, that many speakers who are in no other corpus: the first by the
@@ -20,9 +20,9 @@ def speakers(recordings: Iterable[Recording], counts: Mapping[str, int]) -> froz
     """
     sexes: dict[str, dict[str, str]] = defaultdict(dict)
     corpora: dict[str, set[str]] = defaultdict(set)
-    for recording in recordings:
-        sexes[recording.corpus][recording.speaker] = recording.sex
-        corpora[recording.speaker].add(recording.corpus)
+    for clip in clips:
+        sexes[clip.corpus][clip.speaker] = clip.sex
+        corpora[clip.speaker].add(clip.corpus)
     held: set[str] = set()
     for corpus, count in counts.items():
         own = {name: sex for name, sex in sexes[corpus].items() if corpora[name] == {corpus}}

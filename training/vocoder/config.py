@@ -1,5 +1,6 @@
 """Every hyper-parameter of a vocoder's training."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -53,7 +54,7 @@ class Phase:
     @property
     def generates(self) -> bool:
         """Whether the generator is trained."""
-        return any(vars(self.weights)[name] > 0 for name in ("mel", "stft", "feature", "adversarial"))
+        return any(weight > 0 for weight in asdict(self.weights).values())
 
     @property
     def judged(self) -> bool:
@@ -78,7 +79,8 @@ class VocoderConfig:
         bf16: whether networks compute in bfloat16; losses and spectra never do.
         periods: samples, of the period discriminators.
         period_channels: of their layers.
-        resolution_channels: of the resolution discriminators.
+        resolutions: transform, hop and window of the resolution discriminators, samples.
+        resolution_channels: of their layers.
         log_every: steps between two records of the losses.
         validate_every: steps between two looks at the held-back speakers.
         checkpoint_minutes: between two checkpoints.
@@ -97,6 +99,7 @@ class VocoderConfig:
     bf16: bool = True
     periods: tuple[Count, ...] = (2, 3, 5, 7, 11)
     period_channels: tuple[Count, ...] = (8, 32, 128, 256, 256)
+    resolutions: tuple[tuple[Count, Count, Count], ...] = ((512, 128, 512), (1024, 256, 1024), (2048, 512, 2048))
     resolution_channels: Count = 16
     log_every: Count = 50
     validate_every: Count = 500

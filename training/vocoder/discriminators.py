@@ -1,7 +1,8 @@
 """Discriminators of sound: by period and by resolution.
 
 Periods: HiFi-GAN (Kong, Kim, Bae 2020, arXiv 2010.05646), a quarter as wide by default, which a CPU
-can train. Resolutions: UnivNet (Jang et al. 2021, arXiv 2106.07889).
+can train. Resolutions: UnivNet (Jang et al. 2021, arXiv 2106.07889), with hops of a quarter of the
+window (as in Kumar et al. 2023, arXiv 2306.06546): on a CPU, images of shorter hops take most of a step.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from voxrelay.training.losses import RESOLUTIONS
 from voxrelay.training.spectra import Magnitudes
 
 SLOPE = 0.1
@@ -79,14 +79,21 @@ class Discriminators(nn.Module):
     Args:
         periods: samples, primes.
         period_channels: of the layers of each period's discriminator.
-        resolution_channels: of each resolution's.
+        resolutions: transform, hop and window, samples.
+        resolution_channels: of the layers of each resolution's discriminator.
 
     """
 
-    def __init__(self, periods: Sequence[int], period_channels: Sequence[int], resolution_channels: int) -> None:
+    def __init__(
+        self,
+        periods: Sequence[int],
+        period_channels: Sequence[int],
+        resolutions: Sequence[tuple[int, int, int]],
+        resolution_channels: int,
+    ) -> None:
         super().__init__()
         by_period = [PeriodDiscriminator(period, period_channels) for period in periods]
-        by_resolution = [ResolutionDiscriminator(resolution, resolution_channels) for resolution in RESOLUTIONS]
+        by_resolution = [ResolutionDiscriminator(resolution, resolution_channels) for resolution in resolutions]
         self.each = nn.ModuleList([*by_period, *by_resolution])
 
     def forward(self, sound: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

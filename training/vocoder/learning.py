@@ -1,18 +1,24 @@
 """One step of learning: what is computed, and which network moves."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from voxrelay.relay.errors import VoxError
 from voxrelay.training import losses
 from voxrelay.training.spectra import MARGIN, LogMel
 from voxrelay.training.vocoder.config import Phase
 from voxrelay.training.vocoder.state import State
 
 Figures = dict[str, torch.Tensor]
+
+
+class TrainingError(VoxError):
+    """Training that went astray."""
 
 
 def rate_at(phase: Phase, step: int) -> float:
@@ -42,9 +48,9 @@ class Learner:
         """
         phase, begin = self.state.config.phase_at(self.state.step)
         rate = rate_at(phase, self.state.step - begin)
-        true = sound[:, MARGIN:-MARGIN]
+        true, mel = sound[:, MARGIN:-MARGIN], self.mel.inner(sound)
         with torch.set_grad_enabled(phase.generates), self._networks():
-            made = self.state.generator(self.mel.inner(sound)).float()
+            made = self.state.generator(mel).float()
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(true, made.detach(), rate)
@@ -70,7 +76,7 @@ class Learner:
         parts = {"mel": functional.l1_loss(self.mel(made), self.mel(true)), "stft": self.stft(made, true)}
         if phase.judged:
             parts |= self._judgement(true, made)
-        weights = vars(phase.weights)
+        weights = asdict(phase.weights)
         loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         norm = self._move(self.state.generator, self.state.generator_optimiser, loss, rate)
         return {**{name: part.detach() for name, part in parts.items()}, "gradient": norm}
@@ -87,10 +93,20 @@ class Learner:
     def _move(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor, rate: float
     ) -> torch.Tensor:
-        """Step down a loss; a loss that is not finite ends the run before it spoils the weights."""
+        """Step down a loss.
+
+        Raises:
+            TrainingError: the gradient is not finite; the weights are as they were.
+
+        """
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), self.state.config.clip, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(network.parameters(), self.state.config.clip)
+        if not torch.isfinite(norm):
+            raise TrainingError(
+                f"a gradient of norm {norm.item()} at step {self.state.step}",
+                hint="resume with a smaller learning rate",
+            )
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.step()
