@@ -16,13 +16,11 @@ class Keeper:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
 
-    def references(self, run: Run) -> None:
-        """Write sound, voice, content and mel of every reference clip."""
-        for index in range(len(run.manifest.references)):
-            self._write(run, "reference", index)
-
     def window(self, run: Run, index: int) -> None:
-        """Write sound in, voice, content, mel and sound out of a window."""
+        """Write sound in, voice, content, mel and sound out of a window; before the first, of all references."""
+        if index == 0:
+            for number in range(len(run.manifest.references)):
+                self._write(run, "reference", number)
         self._write(run, "window", index)
 
     def _write(self, run: Run, part: Part, index: int) -> None:

@@ -94,9 +94,7 @@ class Producer:
         manifest = self._manifest(STAGES, models or {}, self._windows(recording), target, recording)
         keeper = Keeper(keep_tensors) if keep_tensors else None
         with self._run(manifest, on_progress) as run, writing(output) as file:
-            run.prepare_voice(_audio(target))
-            if keeper:
-                keeper.references(run)
+            run.put_clips(_audio(target))
             joiner, level = Joiner(manifest.windows), np.float32(1 / recording.gain)
             for index, blob in run.windows(_inputs(recording, manifest), "vocoder"):
                 if keeper:
@@ -114,7 +112,7 @@ class Producer:
         nothing = [Span(start=0, length=0, keep_from=0, keep_to=0)]
         manifest = self._manifest(["speaker"], _only("speaker", model), nothing, target)
         with self._run(manifest, on_progress) as run:
-            run.prepare_voice(_audio(target))
+            run.put_clips(_audio(target))
             empty = ("audio", Audio(np.zeros(0, dtype=np.float32), rate=clock.RATE))
             return Voice.from_bytes(next(run.windows([empty], "speaker"))[1])
 
@@ -142,7 +140,7 @@ class Producer:
         models: dict[Stage, str] = {"content": content.model, **_only("mel", model)}
         manifest = self._manifest(["speaker", "content", "mel"], models, whole, target)
         with self._run(manifest, on_progress) as run:
-            run.prepare_voice(_audio(target))
+            run.put_clips(_audio(target))
             return Mel.from_bytes(next(run.windows([("content", content)], "mel"))[1])
 
     def vocode(self, mel: Mel, *, model: str = "", on_progress: OnProgress = _silent) -> Audio:

@@ -1,4 +1,4 @@
-"""Run one job: prepare its voice, release its windows, follow them, hand over what they become."""
+"""Run one job: write down what it needs, open it, follow it, hand over what its windows become."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,14 +10,12 @@ import redis
 from voxrelay.relay import keys, presence
 from voxrelay.relay.config import Config, Stage
 from voxrelay.relay.connect import connect
+from voxrelay.relay.dispatch import Dispatch
 from voxrelay.relay.errors import StageError, UnavailableError
 from voxrelay.relay.job import Event, Manifest, Part, Work
-from voxrelay.relay.ledger import Ledger
-from voxrelay.relay.queue import make_app, release
+from voxrelay.relay.queue import make_app
 from voxrelay.relay.tensors import Tensor
 
-# Windows released at once: enough to keep four pools busy, few enough to bound what Redis holds.
-IN_FLIGHT = 8
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 
@@ -42,13 +40,14 @@ class Run:
         self.config, self.manifest, self.on_progress = config, manifest, on_progress
         self.forget = forget
         self.stores = connect(config.redis)
-        self.ledger = Ledger(self.stores.jobs, config)
         self.app = make_app(config)
-        self._done: dict[tuple[Part, Stage], int] = {}
+        self.dispatch = Dispatch(self.stores.jobs, self.app, config)
+        self.ledger = self.dispatch.ledger
+        self._missing: list[int] = []
+        self._done: dict[tuple[Part, Stage], set[int]] = {}
         self._events = self.ledger.follow(manifest.id, POLL_SECONDS)
 
     def __enter__(self) -> Self:
-        self.ledger.open(self.manifest)
         pipe = self.stores.tensors.pipeline()
         for clip in self.manifest.references:
             pipe.sadd(keys.voice_users(clip.digest), self.manifest.id)
@@ -61,6 +60,7 @@ class Run:
         state = "done" if error is None else "failed" if isinstance(error, Exception) else "cancelled"
         try:
             self.ledger.close(self.manifest.id, cast("Any", state), str(error or ""))
+            self.dispatch.end(self.manifest)
             names = [key for index in range(len(self.manifest.windows)) for key in self.manifest.window_keys(index)]
             self.stores.tensors.delete(*names)
             self._release_voice()
@@ -69,47 +69,32 @@ class Run:
             if error is None:
                 raise  # otherwise the first error is the one to tell
 
-    def prepare_voice(self, clips: Sequence[Tensor]) -> None:
-        """Let the pools prepare those reference clips that are not prepared yet, and wait for them."""
-        last = self.manifest.links("reference")[-1].stage
-        outputs = [self.manifest.output_key("reference", i, last) for i in range(len(clips))]
-        missing = []
-        for index, key in enumerate(outputs):
-            if self._keep(index, key):
-                self._advance(Event("reference", index, last, error=""))
-            else:
-                missing.append(index)
-                self.put(self.manifest.input_key("reference", index), clips[index])
-                release(self.app, self.manifest, "reference", index)
-        self._follow("reference", last, set(missing), lambda _index: None)
+    def put_clips(self, clips: Sequence[Tensor]) -> None:
+        """Write the sound of those reference clips that are not prepared yet."""
+        for index, clip in enumerate(clips):
+            if not self._keep(index):
+                self._missing.append(index)
+                self.put(self.manifest.input_key("reference", index), clip)
 
     def windows(self, inputs: Iterable[tuple[str, Tensor]], output: Stage) -> Iterator[tuple[int, bytes]]:
-        """Release windows, a few at a time, and yield the output of a stage for each, in order.
+        """Open the job and yield the output of a stage for each window, in order.
 
         Args:
             inputs: for each window the name and the tensor that its chain begins with.
             output: the last stage of the chain.
 
         """
-        waiting: dict[int, bytes] = {}
-        source = iter(enumerate(inputs))
-        total, released, next_out = len(self.manifest.windows), 0, 0
-
-        def collect(index: int) -> None:
-            if index < next_out or index in waiting:
-                return  # a message that was delivered twice
-            waiting[index] = self.get(self.manifest.output_key("window", index, output))
-
-        while next_out < total:
-            while released < min(next_out + IN_FLIGHT, total):
-                index, (name, tensor) = next(source)
-                self.put(keys.window(self.manifest.id, index, name), tensor)
-                release(self.app, self.manifest, "window", index)
-                released += 1
-            self._follow("window", output, {next_out} - set(waiting), collect)
-            yield next_out, waiting.pop(next_out)
-            self.stores.tensors.delete(*self.manifest.window_keys(next_out))
-            next_out += 1
+        for index, (name, tensor) in enumerate(inputs):
+            self.put(keys.window(self.manifest.id, index, name), tensor)
+        self.dispatch.open(self.manifest, self._missing)
+        finished: set[int] = set()
+        for index in range(len(self.manifest.windows)):
+            while index not in finished:
+                event = self._next_event()
+                if (event.part, event.stage) == ("window", output):
+                    finished.add(event.index)
+            yield index, self.get(self.manifest.output_key("window", index, output))
+            self.stores.tensors.delete(*self.manifest.window_keys(index))
 
     def put(self, key: str, tensor: Tensor) -> None:
         """Write a tensor."""
@@ -131,26 +116,28 @@ class Run:
         """Read what each stage did so far."""
         return self.ledger.works(self.manifest.id)
 
-    def _follow(self, part: Part, last: Stage, awaited: set[int], collect: Callable[[int], None]) -> None:
-        """Follow events until every awaited unit has left its last stage; any other that does is collected, too."""
+    def _next_event(self) -> Event:
+        """Wait for a stage to end on any unit.
+
+        Raises:
+            StageError: the job has failed.
+            UnavailableError: nothing happens, because a pool has no worker.
+
+        """
         quiet_since = time.monotonic()
-        while awaited:
-            event = next(self._events)
-            if event is None:
-                self._check_alive(quiet_since)
-                continue
-            quiet_since = time.monotonic()
-            if event.error:
-                raise StageError(event.error, where=f"{self.manifest.id}, {event.part} {event.index}")
-            self._advance(event)
-            if (event.part, event.stage) == (part, last):
-                collect(event.index)
-                awaited.discard(event.index)
+        while (event := next(self._events)) is None:
+            self._check_alive(quiet_since)
+        if event.error:
+            raise StageError(event.error, where=self.manifest.id)
+        self._advance(event)
+        return event
 
     def _advance(self, event: Event) -> None:
-        """Count a finished unit and tell whoever watches."""
-        done = self._done[event.part, event.stage] = self._done.get((event.part, event.stage), 0) + 1
-        total = len(self.manifest.windows if event.part == "window" else self.manifest.references)
+        """Count a finished unit, once, and tell whoever watches."""
+        units = self._done.setdefault((event.part, event.stage), set())
+        units.add(event.index)
+        done = len(units)
+        total = len(self.manifest.windows if event.part == "window" else self._missing)
         self.on_progress(Progress(event.part, event.stage, done, total))
 
     def _check_alive(self, quiet_since: float) -> None:
@@ -163,14 +150,14 @@ class Run:
             raise UnavailableError(f"no worker serves {', '.join(gone)} any more", where=self.manifest.id,
                                    hint="vox ps shows the pools")  # fmt: skip
 
-    def _keep(self, index: int, key: str) -> bool:
+    def _keep(self, index: int) -> bool:
         """Keep everything prepared for a reference for the length of this job; whether it is complete."""
         pipe = self.stores.tensors.pipeline()
         links = self.manifest.links("reference")
         for link in links:
             name = self.manifest.output_key("reference", index, link.stage)
             pipe.expire(name, self.config.lifetimes.tensors)
-        return all(pipe.execute()) and bool(self.stores.tensors.exists(key))
+        return all(pipe.execute())
 
     def _release_voice(self) -> None:
         """Let go of the prepared voice: it stays for a while for the next job, or goes if told to forget it."""

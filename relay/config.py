@@ -84,16 +84,20 @@ class Lifetimes(_Section):
 
 
 class Limits(_Section):
-    """Seconds of sound that are accepted."""
+    """Seconds of sound that are accepted; units in flight at once; failures after which one is given up."""
 
     shortest: Seconds = 0.3
     source: Seconds = 7200
     reference: Seconds = 600
+    in_flight: Annotated[int, Field(ge=1)] = 16
+    failures: Annotated[int, Field(ge=1)] = 3
 
 
 class Timeouts(_Section):
-    """Seconds: redelivery of unacknowledged messages, idle end of a private relay, start of a pool."""
+    """Seconds: see the comments in ``queues.yml``."""
 
+    lease: Annotated[int, Field(ge=2)] = 15
+    patience: Seconds = 20
     visibility: Annotated[int, Field(ge=10)] = 120
     idle: Seconds = 600
     start: Seconds = 180

@@ -7,6 +7,9 @@ from voxrelay.relay.config import Stage
 
 ACTIVE = "vox:active"
 CONTRACT = "vox:contract"
+FLIGHT = "vox:flight"
+RECONCILER = "vox:reconciler"
+ROTA = "vox:rota"
 
 
 def job(job_id: str) -> str:
@@ -22,6 +25,26 @@ def trace(job_id: str) -> str:
 def events(job_id: str) -> str:
     """Stream: one entry as each stage ends on each window."""
     return f"vox:job:{job_id}:events"
+
+
+def references(job_id: str) -> str:
+    """List: references of a job that are still to be released."""
+    return f"vox:job:{job_id}:references"
+
+
+def taken(job_id: str) -> str:
+    """Hash: who took a unit and has not given it up."""
+    return f"vox:job:{job_id}:taken"
+
+
+def failures(job_id: str) -> str:
+    """Hash: how often a unit failed."""
+    return f"vox:job:{job_id}:failures"
+
+
+def lease(unit: str) -> str:
+    """Lease of a unit in flight, held by the worker that has it."""
+    return f"vox:lease:{unit}"
 
 
 def window(job_id: str, index: int, name: str) -> str:

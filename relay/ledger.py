@@ -7,7 +7,7 @@ from typing import Literal
 from voxrelay.relay import keys
 from voxrelay.relay.config import STAGES, Config, Stage
 from voxrelay.relay.connect import Client
-from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.errors import BadInputError, StageError
 from voxrelay.relay.job import JOB_ID, Event, Manifest, Part, Work, trace_field
 
 State = Literal["running", "done", "failed", "cancelled"]
@@ -19,14 +19,19 @@ class Ledger:
     def __init__(self, jobs: Client, config: Config) -> None:
         self.jobs, self.config = jobs, config
 
-    def open(self, manifest: Manifest) -> None:
-        """Write a new job."""
-        pipe = self.jobs.pipeline()
+    def open(self, pipe: Client, manifest: Manifest, counts: dict[str, int]) -> None:
+        """Write a new job and its counts of what is still to be done."""
         now = time.time()
         fields = {"manifest": manifest.model_dump_json(), "state": "running", "created": now, "updated": now}
-        pipe.hset(keys.job(manifest.id), mapping=fields)
+        pipe.hset(keys.job(manifest.id), mapping={**fields, **counts})
         pipe.expire(keys.job(manifest.id), self.config.lifetimes.jobs)
         pipe.zadd(keys.ACTIVE, {manifest.id: now})
+
+    def fail(self, job_id: str, error: StageError) -> None:
+        """Fail a running job and tell whoever follows it."""
+        pipe = self.jobs.pipeline()
+        pipe.hset(keys.job(job_id), mapping={"state": "failed", "error": str(error), "updated": time.time()})
+        self.tell(pipe, job_id, Event("window", 0, "speaker", str(error)))
         pipe.execute()
 
     def close(self, job_id: str, state: State, error: str = "") -> None:

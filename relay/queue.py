@@ -56,7 +56,7 @@ def broker_url(url: str) -> str:
     return f"redis+socket://{parts.path}" if parts.scheme == "unix" else url
 
 
-def release(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
+def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
     """Enqueue a window or a reference: its chain speaker -> content -> mel -> vocoder.
 
     The messages hold names only, which a person can read in Flower.

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 import redis
+from celery import Celery
 from celery.exceptions import Ignore
 
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
+from voxrelay.relay.dispatch import Dispatch, UnitId
 from voxrelay.relay.errors import StageError, VoxError
-from voxrelay.relay.job import JOB_ID, Event, Link, Manifest, Part, Times, Work
-from voxrelay.relay.ledger import Ledger
+from voxrelay.relay.job import JOB_ID, Link, Manifest, Part, Times, Work
 from voxrelay.workers.runtime.stage import Stage, Unit
 
 log = logging.getLogger("voxrelay")
@@ -25,11 +26,13 @@ log = logging.getLogger("voxrelay")
 class Desk:
     """Handles the units of one pool. Threads fetch and file side by side; one at a time computes."""
 
-    def __init__(self, config: Config, pool: str, stage: Stage, models: dict[str, Any]) -> None:
+    def __init__(self, config: Config, app: Celery, pool: str, stage: Stage, models: dict[str, Any]) -> None:
         self.config, self.pool, self.stage, self.models = config, pool, stage, models
         self.name = config.served_by(pool)[0]
         self.stores = connect(config.redis)
-        self.ledger = Ledger(self.stores.jobs, config)
+        self.dispatch = Dispatch(self.stores.jobs, app, config)
+        self.ledger = self.dispatch.ledger
+        self.held: set[UnitId] = set()
         self.host, self.process = socket.gethostname(), os.getpid()
         self._computing = threading.Lock()
         self._manifest = functools.lru_cache(maxsize=256)(self.ledger.manifest)
@@ -38,21 +41,31 @@ class Desk:
         """Do the work of one message; a unit whose output exists is not computed again.
 
         Raises:
-            VoxError: the unit cannot be done; the job's stream has been told.
+            VoxError: the unit could not be done; it is tried again, or its job has failed.
             Ignore: nobody waits for it any more.
 
         """
         unit = self._check(job, part, index, model)
+        name = UnitId(job, unit.part, index)
+        if self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}") != "taken":
+            raise Ignore  # a message that was sent twice
+        self.held.add(name)
         try:
             self._work(unit, model, released)
-        except redis.RedisError:
-            raise  # not the unit's fault: the message is tried again
+            if unit.manifest.links(unit.part)[-1].stage == self.name:
+                self.dispatch.land(name)
+            else:
+                self.dispatch.pass_on(name)
+        except (redis.RedisError, Ignore):
+            raise  # not the unit's fault
         except VoxError as error:
-            self._report(unit, str(error))
+            self.dispatch.fail(name, str(error))
             raise
         except Exception as error:
-            self._report(unit, f"{self.name}.{model} failed: {type(error).__name__}: {error}")
+            self.dispatch.fail(name, f"{self.name}.{model} failed: {type(error).__name__}: {error}")
             raise
+        finally:
+            self.held.discard(name)
 
     def _check(self, job: str, part: str, index: int, model: str) -> Unit:
         """Hold a message against the job's manifest, the only truth."""
@@ -131,9 +144,3 @@ class Desk:
             hint = "expired, or its stage did not run"
             raise StageError(f"input {missing[0]} is not in Redis", where=str(unit), hint=hint)
         return cast("list[bytes]", blobs)
-
-    def _report(self, unit: Unit, error: str) -> None:
-        """Tell the job's stream that this unit failed."""
-        pipe = self.stores.jobs.pipeline()
-        self.ledger.tell(pipe, unit.manifest.id, Event(unit.part, unit.index, self.name, error))
-        pipe.execute()

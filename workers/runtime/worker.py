@@ -18,6 +18,7 @@ from voxrelay.relay.connect import Client, client
 from voxrelay.relay.errors import VoxError
 from voxrelay.relay.presence import BEAT_SECONDS, Presence
 from voxrelay.relay.queue import make_app, task_name
+from voxrelay.workers.runtime import keeping
 from voxrelay.workers.runtime.desk import Desk
 from voxrelay.workers.runtime.loading import load_pool
 from voxrelay.workers.runtime.stage import Stage
@@ -52,8 +53,8 @@ def serve(config: Config, pool: str) -> None:
     jobs = client(config.redis.jobs or "")
     presence.agree(jobs, config.contract)
     stage, models = prepare(config, pool)
-    desk = Desk(config, pool, stage, models)
     app = make_app(config)
+    desk = Desk(config, app, pool, stage, models)
     add_task(app, desk)
     mine = Presence.of_this_process(config, pool, list(models))
     worker = app.Worker(
@@ -68,10 +69,12 @@ def serve(config: Config, pool: str) -> None:
     )
     leaving = threading.Event()
     threading.Thread(target=_beat, args=(jobs, mine, leaving), daemon=True).start()
+    threading.Thread(target=keeping.keep_up, args=(desk, leaving), daemon=True).start()
     try:
         worker.start()
     finally:
         leaving.set()
+        keeping.leave(desk)
         presence.leave(jobs, mine)
 
 
@@ -80,10 +83,7 @@ def add_task(app: Celery, desk: Desk) -> None:
 
     @app.task(
         name=task_name(desk.name),
-        throws=(VoxError, Ignore),
-        autoretry_for=(redis.ConnectionError, redis.TimeoutError),
-        retry_backoff=True,
-        max_retries=5,
+        throws=(VoxError, Ignore, redis.RedisError),
     )
     def handle(job: str, part: str, index: int, model: str, released: float) -> None:
         desk.handle(job, part, index, model, released)
