@@ -71,10 +71,10 @@ def _checks() -> dict[str, Any]:
             raise UnavailableError("is not built or out of date", where=str(found.folder), hint=f"vox env build {name}")
         return str(found.folder)
 
-    needed = {resolved.pools[resolved.model(s, m).pool].environment for s, m in resolved.pipeline.items()}
+    needed = resolved.environments(resolved.pipeline_pools)
     return {
         "configuration": lambda: str(configuration.config_file()),
         "redis": redis,
         "model folder": lambda: str(home.models()),
-        **{f"environment {name}": lambda name=name: environment(name) for name in sorted(needed)},
+        **{f"environment {name}": lambda name=name: environment(name) for name in needed},
     }

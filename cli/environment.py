@@ -20,8 +20,7 @@ def build(
     from voxrelay.relay import config as configuration
 
     config = configuration.load()
-    wanted = names or sorted({pool.environment for pool in config.pools.values()})
-    environments.ensure(config, wanted, note)
+    environments.ensure(config, names or config.environments(config.pools), note)
     _show(json_output=json_output)
 
 

@@ -28,11 +28,10 @@ def show(
     from voxrelay.relay.ledger import Ledger
 
     config = configuration.load()
-    supervised = local.shared_supervisor(config)
-    url = config.redis.jobs or (supervised.redis().jobs if supervised.alive else None)
-    if url is None:
+    redis = local.running_redis(config)
+    if redis is None:
         raise UnavailableError("no relay is running", hint="a private relay takes its records with it; set REDIS_URL")
-    ledger = Ledger(client(url), config)
+    ledger = Ledger(client(redis.jobs or ""), config)
     manifest, works = ledger.manifest(job), ledger.works(job)
     if json_output:
         data = {"job": job, **ledger.summary(job), "manifest": manifest.model_dump()}

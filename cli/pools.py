@@ -21,10 +21,10 @@ def up(pools: Pools = None, json_output: Json = False) -> None:
     from voxrelay.relay import config as configuration
 
     config = configuration.load()
-    wanted = pools or [config.model(stage, name).pool for stage, name in config.pipeline.items()]
+    wanted = pools or config.pipeline_pools
     for pool in wanted:
         config.served_by(pool)
-    environments.ensure(config, sorted({config.pools[pool].environment for pool in wanted}), note)
+    environments.ensure(config, config.environments(wanted), note)
     local.warm(config, wanted, note, stay=True)
     _show(_rows(), json_output=json_output)
 
@@ -58,8 +58,8 @@ def _rows() -> list[dict[str, Any]]:
     config = configuration.load()
     supervised = local.shared_supervisor(config)
     state = supervised.state() if supervised.alive else {}
-    url = config.redis.jobs or state.get("redis", {}).get("jobs")
-    workers = presence.present(client(url)) if url else []
+    redis = local.running_redis(config)
+    workers = presence.present(client(redis.jobs or "")) if redis else []
     rows: list[dict[str, Any]] = [{**worker.model_dump(), "state": "ready", "error": ""} for worker in workers]
     ready = {worker.process for worker in workers}
     for entry in state.get("pools", []):

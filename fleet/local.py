@@ -59,13 +59,25 @@ class Supervised:
         for pool in pools:
             (self.folder / "wanted" / pool).touch()
 
-    def start(self, *flags: str, stdin: int) -> subprocess.Popen[bytes]:
-        """Start the process."""
+    def start(self, *, cold: bool) -> subprocess.Popen[bytes]:
+        """Start the process; ``cold``: it ends when its standard input closes."""
         (self.folder / "state.json").unlink(missing_ok=True)
-        command = [sys.executable, "-P", "-m", "voxrelay.fleet.supervisor", str(self.folder), *flags]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "voxrelay.fleet.supervisor",
+            str(self.folder),
+            *(["--cold"] if cold else []),
+        ]
         log = (self.folder / "supervisor.log").open("ab")
         return subprocess.Popen(  # noqa: S603 - our own command
-            command, stdin=stdin, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            command,
+            stdin=subprocess.PIPE if cold else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
         )
 
     def redis(self, seconds: float = 20) -> Redis:
@@ -109,6 +121,14 @@ def shared_supervisor(config: Config) -> Supervised:
     return Supervised(folder)
 
 
+def running_redis(config: Config) -> Redis | None:
+    """Return the Redis of the relay in use: the one named, else that of a private relay, if one runs."""
+    if config.redis.shared:
+        return config.redis
+    supervised = shared_supervisor(config)
+    return supervised.redis() if supervised.alive else None
+
+
 @contextmanager
 def relay(config: Config, chain: Sequence[Link], *, cold: bool, note: Note) -> Iterator[Config]:
     """Provide a relay that serves the models of ``chain``; yields the configuration with its Redis URLs.
@@ -125,14 +145,14 @@ def relay(config: Config, chain: Sequence[Link], *, cold: bool, note: Note) -> I
         yield config
         return
     pools = [config.model(link.stage, link.model).pool for link in chain]
-    environments.ensure(config, sorted({config.pools[pool].environment for pool in pools}), note)
+    environments.ensure(config, config.environments(pools), note)
     if not cold:
         private = warm(config, pools, note)
         require(private, chain)
         yield private
         return
     supervised = Supervised(Path(tempfile.mkdtemp(prefix="voxrelay-")))
-    process = supervised.start("--cold", stdin=subprocess.PIPE)
+    process = supervised.start(cold=True)
     try:
         supervised.want(pools)
         private = config.model_copy(update={"redis": supervised.redis()})
@@ -149,7 +169,7 @@ def warm(config: Config, pools: list[str], note: Note, *, stay: bool = False) ->
     """Bring up what is missing of the shared local relay and leave it there; ``stay``: also when idle."""
     supervised = shared_supervisor(config)
     if not supervised.alive:
-        supervised.start(stdin=subprocess.DEVNULL)
+        supervised.start(cold=False)
     private = config.model_copy(update={"redis": supervised.redis()})
     if stay:
         (supervised.folder / "stay").touch()
@@ -197,11 +217,11 @@ def require(config: Config, chain: Sequence[Link]) -> None:
         UnavailableError: one is not served; the models that are, are named.
 
     """
-    found = presence.present(client(config.redis.jobs or ""))
-    served = {(entry.stage, model) for entry in found for model in entry.models}
+    served = presence.served(client(config.redis.jobs or ""))
+    pools = {config.model(stage, model).pool for stage, model in served}
     where = configuration.mask(config.redis.broker) or ""
     missing = [link for link in chain if (link.stage, link.model) not in served]
-    idle = sorted({config.model(x.stage, x.model).pool for x in missing} - {entry.pool for entry in found})
+    idle = sorted({config.model(x.stage, x.model).pool for x in missing} - pools)
     if idle:
         hint = f"on a machine that shall serve it: vox up {' '.join(idle)}"
         raise UnavailableError(f"no worker of pool {', '.join(idle)}", where=where, hint=hint)

@@ -144,7 +144,7 @@ class Run:
         """Give up when nothing happens and a pool has no worker."""
         if time.monotonic() - quiet_since < PATIENCE_SECONDS:
             return
-        served = {(entry.stage, model) for entry in presence.present(self.stores.jobs) for model in entry.models}
+        served = presence.served(self.stores.jobs)
         gone = [f"{x.stage}.{x.model}" for x in self.manifest.chain if (x.stage, x.model) not in served]
         if gone:
             raise UnavailableError(f"no worker serves {', '.join(gone)} any more", where=self.manifest.id,
@@ -153,8 +153,7 @@ class Run:
     def _keep(self, index: int) -> bool:
         """Keep everything prepared for a reference for the length of this job; whether it is complete."""
         pipe = self.stores.tensors.pipeline()
-        links = self.manifest.links("reference")
-        for link in links:
+        for link in self.manifest.links("reference"):
             name = self.manifest.output_key("reference", index, link.stage)
             pipe.expire(name, self.config.lifetimes.tensors)
         return all(pipe.execute())

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -160,6 +160,10 @@ class Config(_Section):
         stage = next(s for s in STAGES for m in self.stages[s].values() if m.pool == pool)
         return stage, {name: m for name, m in self.stages[stage].items() if m.pool == pool}
 
+    def environments(self, pools: Iterable[str]) -> list[str]:
+        """Return the environments of some pools, each once."""
+        return sorted({self.pools[pool].environment for pool in pools})
+
     def model(self, stage: Stage, name: str) -> Model:
         """Return a model of a stage.
 
@@ -174,6 +178,11 @@ class Config(_Section):
             raise BadConfigError(
                 f"no {stage} model {name!r}", where=f"stages.{stage}", hint=f"there are {known}"
             ) from None
+
+    @property
+    def pipeline_pools(self) -> list[str]:
+        """Pools of the default chain, in its order."""
+        return [self.model(stage, self.pipeline[stage]).pool for stage in STAGES]
 
     @cached_property
     def contract(self) -> str:

@@ -11,7 +11,7 @@ The scripts are atomic and run in the store of jobs. Units in flight are bounded
 import random
 import time
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from celery import Celery
 
@@ -59,24 +59,23 @@ end
 return out
 """
 
-# Take the lease of a unit in flight: 'taken', or 'landed' if it is not in flight, or 'leased' to another.
+# Take the lease of a unit: 1, or 0 if it is not in flight or another worker has it.
 _TAKE = """
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 'landed' end
-if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'EX', ARGV[3]) then return 'leased' end
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'EX', ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[3], ARGV[4])
-return 'taken'
+return 1
 """
 
 # Land a unit, once: it is in flight no more, and its job has one less to wait for.
 _LAND = """
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return end
 redis.call('DEL', KEYS[3])
 redis.call('HDEL', KEYS[4], ARGV[1])
 if redis.call('HINCRBY', KEYS[2], ARGV[2], -1) == 0 and ARGV[2] == 'windows_left' then
   redis.call('HSET', KEYS[2], 'state', 'done')
 end
-return 1
 """
 
 # Pick the units that are overdue and that nobody holds, and give each a new due time.
@@ -90,8 +89,6 @@ for _, unit in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])) do
 end
 return out
 """
-
-Taken = Literal["taken", "landed", "leased"]
 
 
 @dataclass(frozen=True)
@@ -148,13 +145,11 @@ class Dispatch:
         for raw in found:
             self._send(UnitId.parse(raw))
 
-    def take(self, unit: UnitId, holder: str) -> Taken:
-        """Take the lease of a unit; a message whose unit has landed or is held is to be dropped."""
+    def take(self, unit: UnitId, holder: str) -> bool:
+        """Take the lease of a unit; a message whose unit has landed or is held by another is to be dropped."""
         names = [keys.FLIGHT, keys.lease(str(unit)), keys.taken(unit.job)]
-        said: bytes = self._take(
-            keys=names, args=[str(unit), holder, self.config.timeouts.lease, self.config.lifetimes.jobs]
-        )
-        return cast("Taken", said.decode())
+        seconds = [self.config.timeouts.lease, self.config.lifetimes.jobs]
+        return bool(self._take(keys=names, args=[str(unit), holder, *seconds]))
 
     def renew(self, units: list[UnitId]) -> None:
         """Renew leases."""
@@ -167,26 +162,17 @@ class Dispatch:
         """Give a unit's lease up after a stage: the next one has the usual patience to take it."""
         self._wait(unit, self.config.timeouts.patience)
 
-    def land(self, unit: UnitId) -> bool:
-        """Note that a unit's last stage is done, and release others; false if that was known."""
+    def land(self, unit: UnitId) -> None:
+        """Note that a unit's last stage is done, and release others."""
         left = f"{unit.part}s_left"
         names = [keys.FLIGHT, keys.job(unit.job), keys.lease(str(unit)), keys.taken(unit.job)]
-        landed = bool(self._land(keys=names, args=[str(unit), left]))
+        self._land(keys=names, args=[str(unit), left])
         self.release()
-        return landed
 
-    def fail(self, unit: UnitId, error: str) -> bool:
-        """Count a failure of a unit that was worked on alone; true when its failures are too many.
-
-        Until then it is released again, after a time that grows and is spread.
-        """
-        failures = self.jobs.hincrby(keys.failures(unit.job), str(unit), 1)
-        self.jobs.expire(keys.failures(unit.job), self.config.lifetimes.jobs)
-        if failures >= self.config.limits.failures:
-            self._give_up(unit, error)
-            return True
-        self._wait(unit, random.uniform(0.5, 1.0) * 2.0 ** (failures - 1) / 2)  # noqa: S311 - spreads load
-        return False
+    def fail(self, unit: UnitId, error: str) -> None:
+        """Count a failure of a unit; it is released again after a time that grows and is spread, or given up."""
+        if failures := self._forgive(unit, error):
+            self._wait(unit, random.uniform(0.5, 1.0) * 2.0 ** (failures - 1) / 2)  # noqa: S311 - spreads load
 
     def reconcile(self) -> list[UnitId]:
         """Release overdue units again, and whatever else there is room for; returns the overdue ones."""
@@ -196,7 +182,7 @@ class Dispatch:
         for unit in units:
             if self.ledger.state(unit.job) != "running":
                 self.jobs.zrem(keys.FLIGHT, str(unit))
-            elif not self._crashed(unit):
+            elif self._worth_sending(unit):
                 self._send(unit)
         self.release()
         return units
@@ -213,21 +199,22 @@ class Dispatch:
         pipe.execute()
         self.release()
 
-    def _crashed(self, unit: UnitId) -> bool:
-        """Count a crash if a worker took the unit and never gave it up; whether there were too many."""
+    def _worth_sending(self, unit: UnitId) -> bool:
+        """Whether an overdue unit is sent again: a worker that took it and never gave it up has died with it."""
         holder = self.jobs.hget(keys.taken(unit.job), str(unit))
         if not self.jobs.hdel(keys.taken(unit.job), str(unit)):
-            return False
-        failures = self.jobs.hincrby(keys.failures(unit.job), str(unit), 1)
-        if failures < self.config.limits.failures:
-            return False
-        self._give_up(unit, f"its worker died {failures} times, last {(holder or b'').decode()}")
-        return True
+            return True
+        return bool(self._forgive(unit, f"its worker died, last {(holder or b'').decode()}"))
 
-    def _give_up(self, unit: UnitId, error: str) -> None:
-        """Fail the job of a unit that cannot be done."""
+    def _forgive(self, unit: UnitId, error: str) -> int:
+        """Count a failure and return how many there were; 0 if they are too many and the job has failed."""
+        failures = int(self.jobs.hincrby(keys.failures(unit.job), str(unit), 1))
+        self.jobs.expire(keys.failures(unit.job), self.config.lifetimes.jobs)
+        if failures < self.config.limits.failures:
+            return failures
         self.jobs.zrem(keys.FLIGHT, str(unit))
         self.ledger.fail(unit.job, StageError(error, where=f"{unit.part} {unit.index}"))
+        return 0
 
     def _wait(self, unit: UnitId, seconds: float) -> None:
         pipe = self.jobs.pipeline()

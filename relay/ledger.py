@@ -1,5 +1,6 @@
 """The ledger of jobs in Redis: manifest, state, trace and events, all with a lifetime."""
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Literal
@@ -18,6 +19,8 @@ class Ledger:
 
     def __init__(self, jobs: Client, config: Config) -> None:
         self.jobs, self.config = jobs, config
+        # Written once and never changed; a long job's is large and is asked for with every unit.
+        self._manifest = functools.lru_cache(maxsize=256)(self._read_manifest)
 
     def open(self, pipe: Client, manifest: Manifest, counts: dict[str, int]) -> None:
         """Write a new job and its counts of what is still to be done."""
@@ -51,6 +54,9 @@ class Ledger:
             BadInputError: there is no such job, or its record has expired.
 
         """
+        return self._manifest(job_id)
+
+    def _read_manifest(self, job_id: str) -> Manifest:
         raw = self.jobs.hget(keys.job(job_id), "manifest") if JOB_ID.match(job_id) else None
         if raw is None:
             raise BadInputError(f"no job {job_id!r}", hint="job records are kept for lifetimes.jobs seconds")

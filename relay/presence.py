@@ -81,6 +81,11 @@ def leave(jobs: Client, presence: Presence) -> None:
         jobs.delete(keys.CONTRACT)
 
 
+def served(jobs: Client) -> set[tuple[Stage, str]]:
+    """Return stage and name of every model that some worker serves."""
+    return {(entry.stage, model) for entry in present(jobs) for model in entry.models}
+
+
 def present(jobs: Client) -> list[Presence]:
     """List the workers that are there."""
     names = sorted(jobs.scan_iter(match=keys.POOLS, count=1000))

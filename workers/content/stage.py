@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from voxrelay.relay import clock
 from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Content
 from voxrelay.workers.runtime.model import ContentModel
-from voxrelay.workers.runtime.stage import Fetch, Unit
+from voxrelay.workers.runtime.stage import Fetch, Unit, noise
 
 
 class ContentStage:
@@ -29,8 +27,7 @@ class ContentStage:
 
     def warm(self, model: ContentModel) -> None:
         """Encode a second of noise."""
-        noise = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
-        model.encode([Audio(0.1 * noise, rate=clock.RATE)])
+        model.encode([noise()])
 
 
 STAGE = ContentStage()

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from voxrelay.relay import clock
 from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.runtime.model import Clip, MelModel, Target
-from voxrelay.workers.runtime.stage import Fetch, Unit
+from voxrelay.workers.runtime.stage import Fetch, Unit, noise
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ class MelStage:
 
     def warm(self, model: MelModel) -> None:  # noqa: ARG002 - the shape of its content is not known here
         """Analyse a second of noise."""
-        noise = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
-        log_mel(Audio(0.1 * noise, rate=clock.RATE))
+        log_mel(noise())
 
 
 def _convert(model: MelModel, item: Utterance) -> Mel:

@@ -1,6 +1,5 @@
 """The desk of a pool: it takes a message, fetches the inputs, runs the model and files the result."""
 
-import functools
 import logging
 import os
 import socket
@@ -17,7 +16,7 @@ from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, UnitId
 from voxrelay.relay.errors import StageError, VoxError
-from voxrelay.relay.job import JOB_ID, Link, Manifest, Part, Times, Work
+from voxrelay.relay.job import JOB_ID, Link, Part, Times, Work
 from voxrelay.workers.runtime.stage import Stage, Unit
 
 log = logging.getLogger("voxrelay")
@@ -35,7 +34,6 @@ class Desk:
         self.held: set[UnitId] = set()
         self.host, self.process = socket.gethostname(), os.getpid()
         self._computing = threading.Lock()
-        self._manifest = functools.lru_cache(maxsize=256)(self.ledger.manifest)
 
     def handle(self, job: str, part: str, index: int, model: str, released: float) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
@@ -47,7 +45,7 @@ class Desk:
         """
         unit = self._check(job, part, index, model)
         name = UnitId(job, unit.part, index)
-        if self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}") != "taken":
+        if not self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}"):
             raise Ignore  # a message that was sent twice
         self.held.add(name)
         try:
@@ -71,7 +69,7 @@ class Desk:
         """Hold a message against the job's manifest, the only truth."""
         if not JOB_ID.match(job) or self.ledger.state(job) != "running":
             raise Ignore
-        manifest: Manifest = self._manifest(job)
+        manifest = self.ledger.manifest(job)
         count = len(manifest.windows if part == "window" else manifest.references)
         asked = Link(stage=self.name, model=model)
         if part not in get_args(Part) or not 0 <= index < count or asked not in manifest.chain:

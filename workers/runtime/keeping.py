@@ -28,7 +28,7 @@ def keep_up(desk: Desk, leaving: threading.Event) -> None:
 
 def _leads(desk: Desk) -> bool:
     """Whether this worker reconciles: the lock is its own, or nobody's."""
-    jobs, me = desk.stores.jobs, f"{desk.host}:{desk.process}"
+    jobs, me = desk.stores.jobs, _name(desk)
     if jobs.set(keys.RECONCILER, me, nx=True, ex=LEADER_SECONDS):
         return True
     if jobs.get(keys.RECONCILER) == me.encode():
@@ -39,5 +39,9 @@ def _leads(desk: Desk) -> bool:
 
 def leave(desk: Desk) -> None:
     """Let another worker reconcile at once."""
-    if desk.stores.jobs.get(keys.RECONCILER) == f"{desk.host}:{desk.process}".encode():
+    if desk.stores.jobs.get(keys.RECONCILER) == _name(desk).encode():
         desk.stores.jobs.delete(keys.RECONCILER)
+
+
+def _name(desk: Desk) -> str:
+    return f"{desk.host}:{desk.process}"

@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
+from voxrelay.relay import clock
 from voxrelay.relay.config import Stage as StageName
 from voxrelay.relay.job import Manifest, Part
-from voxrelay.relay.tensors import Tensor
+from voxrelay.relay.tensors import Audio, Tensor
 
 # Reads tensors by key; raises StageError for one that is not there.
 Fetch = Callable[[Sequence[str]], list[bytes]]
@@ -46,3 +49,9 @@ class Stage(Protocol):
     def warm(self, model: Any) -> None:  # noqa: ANN401
         """Run the model once, so that the first window does not wait for compilation."""
         ...
+
+
+def noise() -> Audio:
+    """Make a second of quiet noise at 16 kHz, to warm a model with."""
+    samples = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
+    return Audio(0.1 * samples, rate=clock.RATE)

@@ -111,6 +111,6 @@ def _beat(jobs: Client, mine: Presence, leaving: threading.Event) -> None:
 
 
 def _limit_threads(threads: int) -> None:
-    """Hold torch to the pool's share of the cores: more threads than cores is 2.5 to 4 times slower."""
+    """Hold torch to the pool's share of the cores: more threads than cores only wait for each other."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)

@@ -23,7 +23,7 @@ VAD_WINDOW = vad_window_length * clock.RATE // 1000
 class Resemblyzer:
     """Implements :class:`~voxrelay.workers.runtime.model.SpeakerModel` on the CPU.
 
-    The first embedding in a new environment waits 18-30 s for numba to compile librosa's mel code;
+    The first embedding in a new environment waits for numba to compile librosa's mel code;
     later processes find it in numba's cache.
     """
 

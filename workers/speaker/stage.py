@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxrelay.relay import clock
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Voice
 from voxrelay.workers.runtime.model import SpeakerModel
-from voxrelay.workers.runtime.stage import Fetch, Unit
+from voxrelay.workers.runtime.stage import Fetch, Unit, noise
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ class SpeakerStage:
 
     def warm(self, model: SpeakerModel) -> None:
         """Embed a second of noise."""
-        noise = np.random.default_rng(0).standard_normal(clock.RATE).astype(np.float32)
-        model.embed([Audio(0.1 * noise, rate=clock.RATE)])
+        model.embed([noise()])
 
 
 STAGE = SpeakerStage()
