@@ -6,15 +6,16 @@ The public surface is what ``__all__`` names; everything else may change between
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxrelay.producer.producer import Conversion, Producer
+    from voxrelay.producer.producer import Conversion, Producer, Result
     from voxrelay.relay.errors import VoxError
 
-__all__ = ["Conversion", "Producer", "VoxError", "__version__"]
+__all__ = ["Conversion", "Producer", "Result", "VoxError", "__version__"]
 __version__ = "0.1.0"
 
 _HOME = {
     "Conversion": "voxrelay.producer.producer",
     "Producer": "voxrelay.producer.producer",
+    "Result": "voxrelay.producer.producer",
     "VoxError": "voxrelay.relay.errors",
 }
 

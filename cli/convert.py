@@ -1,5 +1,6 @@
-"""``vox convert``."""
+"""``vox convert`` and ``vox submit``."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,24 +9,36 @@ import typer
 from voxrelay.cli.output import Json, emit, explained, note
 
 if TYPE_CHECKING:
-    from voxrelay.producer.producer import Conversion
+    from voxrelay.producer.producer import Producer, Result
 
+Source = Annotated[Path, typer.Argument(help="Recording to convert, in any format of libsndfile.")]
 Voices = Annotated[
     list[str],
     typer.Option("--voice", help="Target voice: a file, a folder or a quoted glob. Repeat it to blend voices."),
 ]
 Cold = Annotated[bool, typer.Option("--cold", help="Start pools for this alone and leave nothing running.")]
+Gaps = Annotated[
+    bool, typer.Option("--allow-gaps", help="Leave silence where a window has to be given up, rather than fail.")
+]
+Speaker = Annotated[str, typer.Option(help="Speaker model, if not the one of queues.yml.")]
+ContentModel = Annotated[str, typer.Option("--content", help="Content model.")]
+MelModel = Annotated[str, typer.Option("--mel", help="Mel model.")]
+Vocoder = Annotated[str, typer.Option(help="Vocoder model.")]
 
 
 @explained
 def convert(
-    source: Annotated[Path, typer.Argument(help="Recording to convert, in any format of libsndfile.")],
+    source: Source,
     voice: Voices,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; the suffix is the format.")],
-    speaker: Annotated[str, typer.Option(help="Speaker model, if not the one of queues.yml.")] = "",
-    content: Annotated[str, typer.Option(help="Content model.")] = "",
-    mel: Annotated[str, typer.Option(help="Mel model.")] = "",
-    vocoder: Annotated[str, typer.Option(help="Vocoder model.")] = "",
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="File to write; the suffix is the format. - streams WAV."),
+    ],
+    speaker: Speaker = "",
+    content: ContentModel = "",
+    mel: MelModel = "",
+    vocoder: Vocoder = "",
+    allow_gaps: Gaps = False,
     keep_tensors: Annotated[
         Path | None, typer.Option(help="New folder for everything that passes between the stages.")
     ] = None,
@@ -35,25 +48,60 @@ def convert(
     """Convert a recording to another voice.
 
     The speech passes through four pools: speaker, content, mel, vocoder. Without REDIS_URL they
-    run on this machine, are started when needed and stay warm for ten idle minutes.
+    run on this machine, are started when needed and stay warm for ten idle minutes. Interrupted
+    and started again with the same arguments, it goes on where it was.
     """
     from voxrelay.cli.progress import StageBars
     from voxrelay.producer.producer import Producer
 
-    models: Any = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
+    producer = Producer(cold=cold, note=note)
+    models = _models(speaker, content, mel, vocoder)
+    if str(output) == "-":
+        _stream(producer, source, voice, models, allow_gaps=allow_gaps)
+        return
     with StageBars(quiet=json_output) as bars:
-        done = Producer(cold=cold, note=note).convert(
+        done = producer.convert(
             source,
             voice,
             output,
-            models={stage: name for stage, name in models.items() if name},
+            models=models,
             keep_tensors=keep_tensors,
+            allow_gaps=allow_gaps,
             on_progress=bars.update,
         )
     report(done, json_output=json_output)
 
 
-def report(done: "Conversion", *, json_output: bool) -> None:
+@explained
+def submit(
+    source: Source,
+    voice: Voices,
+    speaker: Speaker = "",
+    content: ContentModel = "",
+    mel: MelModel = "",
+    vocoder: Vocoder = "",
+    allow_gaps: Gaps = False,
+    json_output: Json = False,
+) -> None:
+    """Enqueue a conversion and return at once with its job id.
+
+    The job goes on without this command or this terminal; `vox job fetch` writes its result.
+    """
+    from voxrelay.producer.producer import Producer
+
+    models = _models(speaker, content, mel, vocoder)
+    with Producer(note=note).submit(source, voice, models=models, allow_gaps=allow_gaps) as conversion:
+        for line in conversion.notes:
+            note(f"note: {line}")
+        if not conversion.durable:
+            note("note: this Redis keeps jobs in memory only, they are lost if it ends (appendonly yes keeps them)")
+        if json_output:
+            emit({"job": conversion.job, "durable": conversion.durable, "notes": conversion.notes})
+        else:
+            typer.echo(conversion.job)
+
+
+def report(done: "Result", *, json_output: bool) -> None:
     """Say what came of a conversion."""
     if json_output:
         emit(
@@ -63,6 +111,7 @@ def report(done: "Conversion", *, json_output: bool) -> None:
                 "seconds": round(done.seconds, 3),
                 "models": done.models,
                 "notes": done.notes,
+                "gaps": done.gaps,
                 "stages": [work.report() for work in done.works],
             }
         )
@@ -72,4 +121,30 @@ def report(done: "Conversion", *, json_output: bool) -> None:
     print_works(done.works)
     for line in done.notes:
         note(f"note: {line}")
+    for begin, end in done.gaps:
+        note(f"note: silent from {begin:.2f} s to {end:.2f} s: that window was given up (vox dead show {done.job})")
     typer.echo(f"{done.output}: {done.seconds:.2f} s, job {done.job}")
+
+
+def _stream(producer: "Producer", source: Path, voice: list[str], models: Any, *, allow_gaps: bool) -> None:  # noqa: ANN401
+    """Write WAV to standard output, each window as soon as it is ready."""
+    from voxrelay.producer.output import WavPipe
+    from voxrelay.relay import clock
+
+    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps) as conversion:
+        total = clock.sound_samples(conversion.manifest.windows[-1].keep_to)
+        sounds, pipe = conversion.stream(), WavPipe(sys.stdout.buffer, total)
+        try:
+            for sound in sounds:
+                pipe.write(sound)
+        except BrokenPipeError:
+            sys.stdout = None  # whoever listened has gone; Python must not flush to them at its end
+        finally:
+            sounds.close()  # an unfinished stream cancels its job
+        for line in conversion.notes:
+            note(f"note: {line}")
+
+
+def _models(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
+    chosen = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
+    return {stage: name for stage, name in chosen.items() if name}

@@ -2,7 +2,7 @@
 
 import typer
 
-from voxrelay.cli import check, convert, environment, job, pools, stage
+from voxrelay.cli import check, convert, dead, environment, job, pools, stage
 
 app = typer.Typer(
     name="vox",
@@ -13,11 +13,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -o hello-anna.wav")(convert.convert)
+app.command("submit", epilog="Example: vox submit hello.wav --voice anna.wav")(convert.submit)
+app.add_typer(job.app, name="job")
+app.add_typer(dead.app, name="dead")
 app.add_typer(stage.app, name="stage")
 app.command("up", epilog="Example: vox up vocoder")(pools.up)
 app.command("down", epilog="Example: vox down")(pools.down)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
-app.add_typer(job.app, name="job")
 app.add_typer(environment.app, name="env")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(check.config)
 app.command("doctor", epilog="Example: vox doctor")(check.doctor)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from voxrelay.producer.run import Progress as Step
+from voxrelay.producer.collect import Progress as Step
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.job import Work
 

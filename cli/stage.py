@@ -87,7 +87,7 @@ def _write(path: Path, tensor: "Tensor", *, json_output: bool) -> None:
     """Write a tensor, sound as a sound file unless the suffix says otherwise, and say what it is."""
     from dataclasses import fields
 
-    from voxrelay.producer.join import write_tensor
+    from voxrelay.producer.output import write_tensor
 
     write_tensor(path, tensor)
     facts = {field.name: getattr(tensor, field.name) for field in fields(tensor) if field.name != "data"}

@@ -129,6 +129,11 @@ def running_redis(config: Config) -> Redis | None:
     return supervised.redis() if supervised.alive else None
 
 
+def jobs_redis(config: Config, note: Note) -> Redis | None:  # noqa: ARG001
+    """Return the Redis whose jobs can be looked at."""
+    return running_redis(config)
+
+
 @contextmanager
 def relay(config: Config, chain: Sequence[Link], *, cold: bool, note: Note) -> Iterator[Config]:
     """Provide a relay that serves the models of ``chain``; yields the configuration with its Redis URLs.

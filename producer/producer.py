@@ -1,43 +1,29 @@
 """The Python API: convert recordings, and run single stages, through a relay."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxrelay.fleet import local
-from voxrelay.producer.join import Joiner, check_writable, writing
+from voxrelay.producer.collect import Collector, OnProgress, Progress
+from voxrelay.producer.conversion import Conversion, Result, ignore
 from voxrelay.producer.keep import Keeper
-from voxrelay.producer.recording import Recording, Samples, read
-from voxrelay.producer.run import OnProgress, Progress, Run
-from voxrelay.producer.voice import TargetVoice, cut, read_voices
-from voxrelay.relay import clock
+from voxrelay.producer.output import Partial, check_writable
+from voxrelay.producer.plan import Plan, plan_conversion, plan_stages
+from voxrelay.producer.session import Session
+from voxrelay.producer.submit import submit
+from voxrelay.relay import clock, flac, keys
 from voxrelay.relay import config as configuration
-from voxrelay.relay.config import STAGES, Config, Stage
-from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.job import Link, Manifest, Source, Span, Work, new_id
+from voxrelay.relay.config import Config, Stage
+from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableError
+from voxrelay.relay.job import Link
 from voxrelay.relay.tensors import Audio, Content, Mel, Tensor, Voice
 
-__all__ = ["Conversion", "OnProgress", "Producer", "Progress"]
-
-
-def _silent(_: object) -> None:
-    """Tell nobody."""
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A finished conversion: where it is, what was noted on the way, and what each stage did."""
-
-    job: str
-    output: Path
-    seconds: float
-    models: dict[str, str]
-    notes: tuple[str, ...]
-    works: tuple[Work, ...] = field(repr=False)
+__all__ = ["Conversion", "OnProgress", "Producer", "Progress", "Result"]
 
 
 class Producer:
@@ -58,7 +44,7 @@ class Producer:
     """
 
     def __init__(
-        self, config: Config | None = None, *, cold: bool = False, note: Callable[[str], None] = _silent
+        self, config: Config | None = None, *, cold: bool = False, note: Callable[[str], None] = ignore
     ) -> None:
         self.config = config or configuration.load()
         self.cold, self.note = cold, note
@@ -71,9 +57,12 @@ class Producer:
         *,
         models: Mapping[Stage, str] | None = None,
         keep_tensors: Path | None = None,
-        on_progress: OnProgress = _silent,
-    ) -> Conversion:
+        allow_gaps: bool = False,
+        on_progress: OnProgress = ignore,
+    ) -> Result:
         """Convert a recording to another voice and write it at 22.05 kHz.
+
+        Interrupted and called again with the same arguments, it goes on where it was.
 
         Args:
             source: recording to convert.
@@ -81,130 +70,168 @@ class Producer:
             output: file to write; its suffix is the format.
             models: models to use instead of those of ``pipeline`` in ``queues.yml``, by stage.
             keep_tensors: folder to write everything to that passed between the stages.
+            allow_gaps: leave silence where a window had to be given up, rather than fail.
             on_progress: called as each stage ends on each window.
 
         Raises:
             VoxError: with what was wrong, where, and what to do.
 
         """
-        output = Path(output)
-        check_writable(output)
-        recording = self._read(Path(source))
-        target = read_voices([voice] if isinstance(voice, str) else voice, self.config)
-        manifest = self._manifest(STAGES, models or {}, self._windows(recording), target, recording)
-        keeper = Keeper(keep_tensors) if keep_tensors else None
-        with self._run(manifest, on_progress) as run, writing(output) as file:
-            run.put_clips(_audio(target))
-            joiner, level = Joiner(manifest.windows), np.float32(1 / recording.gain)
-            for index, blob in run.windows(_inputs(recording, manifest), "vocoder"):
-                if keeper:
-                    keeper.window(run, index)
-                sound = joiner.add(Audio.from_bytes(blob).data.astype(np.float32))
-                file.write(np.clip(sound * level, -1, 1))
-            works = tuple(run.works())
-        chosen: dict[str, str] = {link.stage: link.model for link in manifest.chain}
-        notes = tuple(f"{recording.path.name}: {note}" for note in recording.notes) + target.notes
-        return Conversion(manifest.id, output, recording.seconds, chosen, notes, works)
+        keep = keep_tensors is not None
+        check_writable(Path(output))
+        plan = plan_conversion(self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, keep=keep)
+        with Partial.open(Path(output), plan.manifest.request) as partial:
+            keeper = Keeper(keep_tensors) if keep_tensors else None
+            with self._session(plan.manifest.chain) as session:
+                conversion = self._continue(session, partial, plan) or self._submit(session, plan)
+                if partial.job != conversion.job:
+                    partial.claim(conversion.job)
+                try:
+                    result = conversion.fetch_into(partial, on_progress, keeper)
+                except BaseException as error:
+                    if keep or self.cold:
+                        partial.discard()
+                        conversion.cancel()
+                    elif isinstance(error, KeyboardInterrupt):
+                        conversion.pause()
+                    raise
+                finally:
+                    if self.cold:
+                        _forget_voice(session, plan)
+                return result
 
-    def embed(self, voice: str | Sequence[str], *, model: str = "", on_progress: OnProgress = _silent) -> Voice:
+    def submit(
+        self,
+        source: str | Path,
+        voice: str | Sequence[str],
+        *,
+        models: Mapping[Stage, str] | None = None,
+        allow_gaps: bool = False,
+        on_done: Callable[[Conversion], None] | None = None,
+    ) -> Conversion:
+        """Enqueue a conversion and return at once; it goes on without this process.
+
+        Args:
+            source: recording to convert.
+            voice: target voice, as for :meth:`convert`.
+            models: models to use, as for :meth:`convert`.
+            allow_gaps: leave silence where a window had to be given up, rather than fail.
+            on_done: called from another thread when the job has ended, whichever way.
+
+        Raises:
+            VoxError: it was refused; what was wrong, where, and what to do.
+
+        """
+        if self.cold:
+            raise BadConfigError("a cold relay ends with its command and cannot keep a job", hint="leave cold out")
+        plan = plan_conversion(self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps)
+        with local.relay(self.config, plan.manifest.chain, cold=False, note=self.note) as config:
+            conversion = self._submit(Session.open(config), plan)
+        if on_done:
+            threading.Thread(target=lambda: (conversion.wait(), on_done(conversion)), daemon=True).start()
+        return conversion
+
+    def conversion(self, job: str) -> Conversion:
+        """Return a conversion that was submitted before, by whomever.
+
+        Raises:
+            UnavailableError: no relay is running, or its pools cannot be started.
+            BadInputError: there is no such job.
+
+        """
+        redis = local.jobs_redis(self.config, self.note)
+        if redis is None:
+            raise UnavailableError("no relay is running, and none has kept jobs", hint="set REDIS_URL?")
+        session = Session.open(self.config.model_copy(update={"redis": redis}))
+        found = Conversion(session, job)
+        if found.state in ("running", "paused") and not self.config.redis.shared:
+            with local.relay(self.config, found.manifest.chain, cold=False, note=self.note):
+                pass  # its pools are up now
+        return found
+
+    def embed(self, voice: str | Sequence[str], *, model: str = "", on_progress: OnProgress = ignore) -> Voice:
         """Run the speaker stage alone: a voice becomes an embedding."""
-        target = read_voices([voice] if isinstance(voice, str) else voice, self.config)
-        nothing = [Span(start=0, length=0, keep_from=0, keep_to=0)]
-        manifest = self._manifest(["speaker"], _only("speaker", model), nothing, target)
-        with self._run(manifest, on_progress) as run:
-            run.put_clips(_audio(target))
-            empty = ("audio", Audio(np.zeros(0, dtype=np.float32), rate=clock.RATE))
-            return Voice.from_bytes(next(run.windows([empty], "speaker"))[1])
+        plan = plan_stages(self.config, ["speaker"], _only("speaker", model), voice=voice)
+        return Voice.from_bytes(self._outputs(plan, on_progress)[0])
 
-    def encode(self, source: str | Path, *, model: str = "", on_progress: OnProgress = _silent) -> Content:
+    def encode(self, source: str | Path, *, model: str = "", on_progress: OnProgress = ignore) -> Content:
         """Run the content stage alone: a recording becomes content frames, exactly N/320."""
-        recording = self._read(Path(source))
-        manifest = self._manifest(
-            ["content"], _only("content", model), self._windows(recording), TargetVoice(), recording
-        )
+        plan = plan_stages(self.config, ["content"], _only("content", model), source=Path(source))
         kept = []
-        with self._run(manifest, on_progress) as run:
-            for index, blob in run.windows(_inputs(recording, manifest), "content"):
-                span, frames = manifest.windows[index], Content.from_bytes(blob)
-                begin, end = (clock.content_frames(edge - span.start) for edge in (span.keep_from, span.keep_to))
-                kept.append(frames.data[begin:end])
+        for span, blob in zip(plan.manifest.windows, self._outputs(plan, on_progress), strict=True):
+            frames = Content.from_bytes(blob)
+            begin, end = (clock.content_frames(edge - span.start) for edge in (span.keep_from, span.keep_to))
+            kept.append(frames.data[begin:end])
         return Content(np.concatenate(kept), model=frames.model)
 
     def synthesise(
-        self, content: Content, voice: str | Sequence[str], *, model: str = "", on_progress: OnProgress = _silent
+        self, content: Content, voice: str | Sequence[str], *, model: str = "", on_progress: OnProgress = ignore
     ) -> Mel:
         """Run the mel stage alone: content, said in a voice, becomes a mel spectrogram."""
-        target = read_voices([voice] if isinstance(voice, str) else voice, self.config)
-        length = len(content.data) * clock.CONTENT_HOP
-        whole = [Span(start=0, length=length, keep_from=0, keep_to=length)]
         models: dict[Stage, str] = {"content": content.model, **_only("mel", model)}
-        manifest = self._manifest(["speaker", "content", "mel"], models, whole, target)
-        with self._run(manifest, on_progress) as run:
-            run.put_clips(_audio(target))
-            return Mel.from_bytes(next(run.windows([("content", content)], "mel"))[1])
+        stages: list[Stage] = ["speaker", "content", "mel"]
+        plan = plan_stages(self.config, stages, models, voice=voice, frames=len(content.data))
+        return Mel.from_bytes(self._outputs(plan, on_progress, content=content)[0])
 
-    def vocode(self, mel: Mel, *, model: str = "", on_progress: OnProgress = _silent) -> Audio:
+    def vocode(self, mel: Mel, *, model: str = "", on_progress: OnProgress = ignore) -> Audio:
         """Run the vocoder stage alone: a mel spectrogram becomes sound at 22.05 kHz."""
-        nothing = [Span(start=0, length=0, keep_from=0, keep_to=0)]
-        manifest = self._manifest(["vocoder"], _only("vocoder", model), nothing, TargetVoice())
-        with self._run(manifest, on_progress) as run:
-            return Audio.from_bytes(next(run.windows([("mel", mel)], "vocoder"))[1])
+        plan = plan_stages(self.config, ["vocoder"], _only("vocoder", model))
+        return flac.unpack(self._outputs(plan, on_progress, mel=mel)[0], len(mel.data) * clock.MEL_HOP)
 
-    def _read(self, source: Path) -> Recording:
-        return read(source, self.config.limits.shortest, self.config.limits.source)
+    def _outputs(self, plan: Plan, on_progress: OnProgress, **inputs: Tensor) -> list[bytes]:
+        """Run a job of some stages and return the output of each window."""
+        manifest = plan.manifest
+        with self._session(manifest.chain) as session:
+            tensors = {keys.window(manifest.id, 0, name): tensor for name, tensor in inputs.items()}
+            submit(session, manifest, sounds=plan.sounds(), clips=plan.clips, tensors=tensors)
+            state = "cancelled"
+            try:
+                with Collector(session, manifest.id, on_progress) as collector:
+                    outputs = [blob for _, blob in collector.results(0)]
+                state = "collected"
+            finally:
+                session.dispatch.end(manifest.id, state)
+                session.stores.tensors.delete(*tensors)
+                if self.cold:
+                    _forget_voice(session, plan)
+        return outputs
 
-    def _windows(self, recording: Recording) -> list[Span]:
-        size = self.config.window
-        windows = clock.plan_windows(len(recording.samples), size.samples, size.context_samples)
-        return [Span.model_validate(vars(window)) for window in windows]
+    def _submit(self, session: Session, plan: Plan) -> Conversion:
+        durable = submit(session, plan.manifest, sounds=plan.sounds(), clips=plan.clips)
+        for note in plan.notes:
+            session.ledger.say(plan.manifest.id, note)
+        return Conversion(session, plan.manifest.id, plan.notes, durable=durable)
 
-    def _manifest(
-        self,
-        stages: Sequence[Stage],
-        models: Mapping[Stage, str],
-        windows: list[Span],
-        target: TargetVoice,
-        recording: Recording | None = None,
-    ) -> Manifest:
-        chosen = {**self.config.pipeline, **models}
-        for stage in stages:
-            self.config.model(stage, chosen[stage])
-        return Manifest(
-            id=new_id(),
-            contract=self.config.contract,
-            chain=[Link(stage=stage, model=chosen[stage]) for stage in stages],
-            windows=windows,
-            references=target.references,
-            source=_describe(recording) if recording else None,
-        )
+    def _continue(self, session: Session, partial: Partial, plan: Plan) -> Conversion | None:
+        """Find the job that was interrupted with this very request, if it can go on."""
+        state = session.ledger.state(partial.job) if partial.job else ""
+        if plan.manifest.keep or state not in ("running", "paused", "done"):
+            return None
+        conversion = Conversion(session, partial.job, plan.notes)
+        conversion.resume()
+        self.note(f"going on with {partial.job}")
+        return conversion
 
     @contextmanager
-    def _run(self, manifest: Manifest, on_progress: OnProgress) -> Iterator[Run]:
-        with (
-            local.relay(self.config, manifest.chain, cold=self.cold, note=self.note) as config,
-            Run(config, manifest, on_progress, forget=self.cold) as run,
-        ):
-            yield run
+    def _session(self, chain: Sequence[Link]) -> Iterator[Session]:
+        with local.relay(self.config, chain, cold=self.cold, note=self.note) as config:
+            session = Session.open(config)
+            try:
+                yield session
+            finally:
+                session.close()
 
 
 def _only(stage: Stage, model: str) -> dict[Stage, str]:
     return {stage: model} if model else {}
 
 
-def _audio(target: TargetVoice) -> list[Audio]:
-    return [Audio(clip.samples, rate=clock.RATE) for clip in target.clips]
-
-
-def _describe(recording: Recording) -> Source:
-    return Source(name=recording.path.name, rate=recording.rate, channels=recording.channels, seconds=recording.seconds)
-
-
-def _inputs(recording: Recording, manifest: Manifest) -> Iterator[tuple[str, Tensor]]:
-    """Yield the sound of each window at the common level."""
-    level = np.float32(recording.gain)
-    for span in manifest.windows:
-        samples: Samples = cut(recording.samples, clock.Window(**span.model_dump())) * level
-        yield "audio", Audio(samples, rate=clock.RATE)
+def _forget_voice(session: Session, plan: Plan) -> None:
+    """Leave nothing of a voice that no other job uses."""
+    voice = plan.manifest.voice_id
+    if not session.stores.jobs.exists(keys.voice_jobs(voice)):
+        session.stores.tensors.delete(*plan.manifest.voice_keys())
+        session.stores.jobs.delete(keys.sounds(voice))
 
 
 def load_tensor(path: Path, kind: type[Any]) -> Any:  # noqa: ANN401 - an instance of ``kind``

@@ -1,5 +1,7 @@
 """Recordings as they come in: any format that libsndfile reads, checked, made 16 kHz mono."""
 
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,34 +18,53 @@ Samples = NDArray[np.float32]
 # All speech is brought to one level before it is encoded, and the result back to the source's.
 LEVEL_DB = -23.0
 SILENCE_DB = -60.0
+QUIET_BELOW_SPEECH_DB = 40.0
+QUIET_SECONDS = 0.2
 SHORT_SOURCE = 1.5
+BLOCK = 65_536  # frames of a file that are decoded at a time
 _FORMATS = "any format of libsndfile: wav, flac, ogg, opus, mp3, aiff, au, caf, ..."
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Mono sound, float32 [samples] at 16 kHz, as it was recorded, and what is worth knowing about it."""
+    """A recording as a first pass over it found it; its samples stay in the file.
+
+    ``length`` is in samples at 16 kHz, mono; ``gain`` brings its speech to the common level, 1 for
+    silence; ``digest`` is a hash of the samples; ``quiet`` are its stretches of silence at 16 kHz.
+    """
 
     path: Path
-    samples: Samples
+    length: int
     rate: int
     channels: int
+    gain: float
+    digest: str
+    quiet: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
         """Duration."""
-        return len(self.samples) / clock.RATE
+        return self.length / clock.RATE
 
-    @property
-    def gain(self) -> float:
-        """Factor that brings its speech to the common level; 1 for silence."""
-        level = speech_level(self.samples)
-        return 1.0 if level < SILENCE_DB else float(10 ** ((LEVEL_DB - level) / 20))
+    def blocks(self) -> Iterator[Samples]:
+        """Read it a block at a time: float32 [samples] at 16 kHz, mono."""
+        return _blocks(self.path)
+
+    def windows(self, windows: Iterable[clock.Window]) -> Iterator[Samples]:
+        """Read windows, in order of their starts; the end of the last is filled up to 20 ms with zeros."""
+        blocks, held, origin = self.blocks(), np.zeros(0, dtype=np.float32), 0  # origin: where held begins
+        for window in windows:
+            while origin + len(held) < window.start + window.length and (block := next(blocks, None)) is not None:
+                held = np.concatenate([held, block])
+                passed = min(max(window.start - origin, 0), len(held))
+                held, origin = held[passed:], origin + passed
+            piece = held[window.start - origin :][: window.length]
+            yield np.pad(piece, (0, window.length - len(piece)))
 
 
-def read(path: Path, shortest: float, longest: float) -> Recording:
-    """Read a recording.
+def survey(path: Path, shortest: float, longest: float) -> Recording:
+    """Read a recording once, a block at a time, for what must be known before any of it is converted.
 
     Args:
         path: the file.
@@ -64,21 +85,71 @@ def read(path: Path, shortest: float, longest: float) -> Recording:
     if seconds > longest:
         hint = f"at most {longest:g} s are accepted: cut it, or raise `limits` in queues.yml"
         raise BadInputError(f"{seconds:.1f} s is too long", where=where, hint=hint)
-    sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    if not np.isfinite(sound).all():
-        raise BadInputError("holds samples that are not finite numbers", where=where, hint="export it again")
-    mono = sound.mean(axis=1, dtype=np.float32)
-    samples = mono if rate == clock.RATE else soxr.resample(mono, rate, clock.RATE)
-    notes = _notes(info, seconds)
-    return Recording(path, np.ascontiguousarray(samples, dtype=np.float32), int(rate), sound.shape[1], notes)
+    digest, powers, length, rest = hashlib.sha256(), [], 0, np.zeros(0, dtype=np.float32)
+    for block in _blocks(path):
+        digest.update(block.tobytes())
+        length += len(block)
+        whole, rest = _whole_frames(np.concatenate([rest, block]))
+        powers.append(_powers(whole))
+    power = np.concatenate(powers)
+    level = _speech_level(power)
+    return Recording(
+        path,
+        length,
+        int(info.samplerate),
+        int(info.channels),
+        gain=1.0 if level < SILENCE_DB else float(10 ** ((LEVEL_DB - level) / 20)),
+        digest=digest.hexdigest()[:32],
+        quiet=_quiet(power, level, length),
+        notes=_notes(info, seconds),
+    )
 
 
 def speech_level(samples: Samples) -> float:
     """Measure the level of the speech in dBFS: of 20 ms frames, those within 30 dB of the loudest."""
-    frames = samples[: len(samples) // clock.CONTENT_HOP * clock.CONTENT_HOP].reshape(-1, clock.CONTENT_HOP)
-    power = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(1)
-    speech = power[power >= power.max() / 1000]
-    return float(10 * np.log10(speech.mean() + 1e-12))
+    return _speech_level(_powers(_whole_frames(samples)[0]))
+
+
+def _blocks(path: Path) -> Iterator[Samples]:
+    """Decode a file, mix it to mono and resample it to 16 kHz, a block at a time."""
+    with soundfile.SoundFile(path) as file:
+        rate = file.samplerate
+        resampler = None if rate == clock.RATE else soxr.ResampleStream(rate, clock.RATE, 1, dtype="float32")
+        while len(sound := file.read(BLOCK, dtype="float32", always_2d=True)):
+            if not np.isfinite(sound).all():
+                raise BadInputError(
+                    "holds samples that are not finite numbers", where=str(path), hint="export it again"
+                )
+            mono = sound.mean(axis=1, dtype=np.float32)
+            yield mono if resampler is None else resampler.resample_chunk(mono)
+        if resampler is not None:
+            yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
+def _whole_frames(samples: Samples) -> tuple[Samples, Samples]:
+    """Split samples into whole frames of 20 ms, [frames, 320], and the rest."""
+    whole = len(samples) // clock.CONTENT_HOP * clock.CONTENT_HOP
+    return samples[:whole].reshape(-1, clock.CONTENT_HOP), samples[whole:]
+
+
+def _powers(frames: Samples) -> NDArray[np.float64]:
+    power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1)
+    return power
+
+
+def _speech_level(power: NDArray[np.float64]) -> float:
+    speech = power[power >= power.max(initial=0.0) / 1000]
+    return float(10 * np.log10((speech.mean() if len(speech) else 0.0) + 1e-12))
+
+
+def _quiet(power: NDArray[np.float64], level: float, length: int) -> tuple[tuple[int, int], ...]:
+    """Find stretches of silence, not of soft speech or of a room: they shall stay silent."""
+    if level < SILENCE_DB:
+        return ((0, length),)
+    silent = power <= 10 ** (min(SILENCE_DB, level - QUIET_BELOW_SPEECH_DB) / 10)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
+    stretches = edges.reshape(-1, 2) * clock.CONTENT_HOP
+    return tuple((int(start), int(stop)) for start, stop in stretches if stop - start >= QUIET_SECONDS * clock.RATE)
 
 
 def _inspect(path: Path) -> soundfile._SoundFileInfo:

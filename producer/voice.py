@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voxrelay.producer.recording import SILENCE_DB, Recording, Samples, read, speech_level
+from voxrelay.producer.recording import SILENCE_DB, Recording, Samples, speech_level, survey
 from voxrelay.relay import clock
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadInputError
@@ -49,7 +49,7 @@ def read_voices(names: Sequence[str], config: Config) -> TargetVoice:
     clips: list[Clip] = []
     notes: list[str] = []
     for name in names:
-        recordings = [read(path, config.limits.shortest, config.limits.source) for path in find_recordings(name)]
+        recordings = [survey(path, config.limits.shortest, config.limits.source) for path in find_recordings(name)]
         joined, said = _join(name, recordings, config)
         clips += _cut(name, joined, config, share=1 / len(names))
         notes += said
@@ -79,24 +79,28 @@ def find_recordings(name: str) -> list[Path]:
 
 
 def _join(name: str, recordings: list[Recording], config: Config) -> tuple[Samples, list[str]]:
-    """Bring recordings to one level and join them, up to the limit."""
+    """Bring recordings to one level and join them, up to the limit; no more of them is read."""
     notes = [f"{recording.path.name}: {note}" for recording in recordings for note in recording.notes]
-    joined = np.concatenate([recording.samples * np.float32(recording.gain) for recording in recordings])
-    limit = round(config.limits.reference * clock.RATE)
-    if len(joined) > limit:
-        notes.append(
-            f"voice {name}: the first {config.limits.reference:g} s of {len(joined) / clock.RATE:.0f} s are used"
-        )
-    if len(joined) < SHORT_REFERENCE * clock.RATE:
-        seconds = len(joined) / clock.RATE
+    total, limit = sum(recording.length for recording in recordings), round(config.limits.reference * clock.RATE)
+    pieces: list[Samples] = []
+    for block in (block * np.float32(recording.gain) for recording in recordings for block in recording.blocks()):
+        pieces.append(block)
+        if sum(map(len, pieces)) >= limit:
+            break
+    joined = np.concatenate(pieces)[:limit]
+    if total > limit:
+        seconds = total / clock.RATE
+        notes.append(f"voice {name}: the first {config.limits.reference:g} s of {seconds:.0f} s are used")
+    if total < SHORT_REFERENCE * clock.RATE:
+        seconds = total / clock.RATE
         notes.append(f"voice {name}: only {seconds:.2f} s of reference; 10 s or more sound more like the person")
-    return joined[:limit], notes
+    return joined, notes
 
 
 def _cut(name: str, samples: Samples, config: Config, share: float) -> list[Clip]:
     """Cut a voice into windows without context and drop the silent ones."""
     windows = clock.plan_windows(len(samples), config.window.samples, 0)
-    pieces = [cut(samples, window) for window in windows]
+    pieces = [_slice(samples, window) for window in windows]
     spoken = [piece for piece in pieces if speech_level(piece) >= SILENCE_DB]
     if not spoken:
         raise BadInputError("the reference is silent", where=name, hint="a voice needs speech to be heard")
@@ -114,7 +118,7 @@ def _cut(name: str, samples: Samples, config: Config, share: float) -> list[Clip
     ]
 
 
-def cut(samples: Samples, window: clock.Window) -> Samples:
-    """Take a window out of a recording; the last is filled up to 20 ms with zeros."""
+def _slice(samples: Samples, window: clock.Window) -> Samples:
+    """Take a window out of a voice; the last is filled up to 20 ms with zeros."""
     piece = samples[window.start : window.start + window.length]
     return np.pad(piece, (0, window.length - len(piece)))

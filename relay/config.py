@@ -84,13 +84,17 @@ class Lifetimes(_Section):
 
 
 class Limits(_Section):
-    """Seconds of sound that are accepted; units in flight at once; failures after which one is given up."""
+    """What is accepted and how much is done at once: see the comments in ``queues.yml``."""
 
     shortest: Seconds = 0.3
     source: Seconds = 7200
     reference: Seconds = 600
-    in_flight: Annotated[int, Field(ge=1)] = 16
+    backlog: Annotated[int, Field(ge=1)] = 200_000
+    client: Annotated[int, Field(ge=1)] = 100_000
+    memory: Annotated[float, Field(gt=0, le=1)] = 0.9
+    in_flight: Annotated[int, Field(ge=1)] | None = None
     failures: Annotated[int, Field(ge=1)] = 3
+    retries: Annotated[int, Field(ge=0)] = 10
 
 
 class Timeouts(_Section):
@@ -117,6 +121,8 @@ class Pool(_Section):
     environment: Name
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     threads: Annotated[int, Field(ge=1, le=256)] = 1
+    batch: Annotated[int, Field(ge=1, le=256)] = 1
+    wait: Annotated[float, Field(ge=0, le=1)] = 0.01
 
 
 class Config(_Section):

@@ -21,6 +21,11 @@ class Stores:
     jobs: Client
     tensors: Client
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self.jobs.close()
+        self.tensors.close()
+
 
 def connect(urls: Redis) -> Stores:
     """Open both stores, one client for both where the URLs are equal.

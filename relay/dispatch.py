@@ -5,90 +5,26 @@ a Celery message is only a hint that can be sent again. Units that were released
 until their last stage is done; a worker that has one holds its *lease*. A unit that is overdue and
 has no live lease is released again: that covers a dead worker, a lost queue and a delayed retry.
 
-The scripts are atomic and run in the store of jobs. Units in flight are bounded, and jobs take turns.
+Units in flight are bounded; a job that has fewer of them goes before one that has more.
 """
 
 import random
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from celery import Celery
 
-from voxrelay.relay import keys
-from voxrelay.relay.config import Config
-from voxrelay.relay.connect import Client
-from voxrelay.relay.errors import StageError
-from voxrelay.relay.job import Manifest, Part
+from voxrelay.relay import keys, scripts
+from voxrelay.relay.config import Config, Stage
+from voxrelay.relay.connect import Stores
+from voxrelay.relay.job import Manifest, Part, Work
 from voxrelay.relay.ledger import Ledger
 from voxrelay.relay.queue import send
 
-# Take turns over the jobs; each gives a reference, or once all are prepared a window, while there is room.
-_RELEASE = """
-local rota, flight = KEYS[1], KEYS[2]
-local due, room = tonumber(ARGV[1]), tonumber(ARGV[2])
-local out, idle = {}, 0
-while redis.call('ZCARD', flight) < room and idle < redis.call('LLEN', rota) do
-  local id = redis.call('LMOVE', rota, rota, 'LEFT', 'RIGHT')
-  local job = 'vox:job:' .. id
-  local state = redis.call('HMGET', job, 'state', 'references_left', 'next', 'windows')
-  local unit = nil
-  if state[1] ~= 'running' then
-    redis.call('LREM', rota, 0, id)
-  else
-    local reference = redis.call('LPOP', job .. ':references')
-    if reference then
-      unit = id .. '|reference|' .. reference
-    elseif tonumber(state[2]) == 0 then
-      if tonumber(state[3]) < tonumber(state[4]) then
-        unit = id .. '|window|' .. state[3]
-        redis.call('HINCRBY', job, 'next', 1)
-      else
-        redis.call('LREM', rota, 0, id)
-      end
-    end
-  end
-  if unit then
-    redis.call('ZADD', flight, due, unit)
-    out[#out + 1] = unit
-    idle = 0
-  else
-    idle = idle + 1
-  end
-end
-return out
-"""
-
-# Take the lease of a unit: 1, or 0 if it is not in flight or another worker has it.
-_TAKE = """
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
-if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'EX', ARGV[3]) then return 0 end
-redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
-redis.call('EXPIRE', KEYS[3], ARGV[4])
-return 1
-"""
-
-# Land a unit, once: it is in flight no more, and its job has one less to wait for.
-_LAND = """
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return end
-redis.call('DEL', KEYS[3])
-redis.call('HDEL', KEYS[4], ARGV[1])
-if redis.call('HINCRBY', KEYS[2], ARGV[2], -1) == 0 and ARGV[2] == 'windows_left' then
-  redis.call('HSET', KEYS[2], 'state', 'done')
-end
-"""
-
-# Pick the units that are overdue and that nobody holds, and give each a new due time.
-_OVERDUE = """
-local out = {}
-for _, unit in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])) do
-  if redis.call('EXISTS', 'vox:lease:' .. unit) == 0 then
-    redis.call('ZADD', KEYS[1], ARGV[2], unit)
-    out[#out + 1] = unit
-  end
-end
-return out
-"""
+# Units in flight until a reconciler has counted the workers.
+FIRST_ROOM = 6
+LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -109,119 +45,168 @@ class UnitId:
         return cls(job, cast("Part", part), int(index))
 
 
+@dataclass(frozen=True)
+class Lease:
+    """A unit that a worker has; ``alone``: it must not share a batch, for a worker has died with it."""
+
+    unit: UnitId
+    holder: str
+    alone: bool
+
+
 class Dispatch:
     """Releases units and keeps track of them; producer and workers share what it writes."""
 
-    def __init__(self, jobs: Client, app: Celery, config: Config) -> None:
-        self.jobs, self.app, self.config = jobs, app, config
-        self.ledger = Ledger(jobs, config)
-        self._release, self._take, self._land, self._overdue = (
-            jobs.register_script(script) for script in (_RELEASE, _TAKE, _LAND, _OVERDUE)
-        )
-
-    def open(self, manifest: Manifest, missing: list[int]) -> None:
-        """Write a new job, in one transaction, and let it take its turn.
-
-        Args:
-            manifest: the job.
-            missing: its references that are not prepared yet.
-
-        """
-        pipe = self.jobs.pipeline()
-        counts = {"windows": len(manifest.windows), "next": 0}
-        counts |= {"windows_left": len(manifest.windows), "references_left": len(missing)}
-        self.ledger.open(pipe, manifest, counts)
-        if missing:
-            pipe.rpush(keys.references(manifest.id), *missing)
-            pipe.expire(keys.references(manifest.id), self.config.lifetimes.jobs)
-        pipe.rpush(keys.ROTA, manifest.id)
-        pipe.execute()
-        self.release()
+    def __init__(self, stores: Stores, app: Celery, config: Config) -> None:
+        self.stores, self.jobs, self.app, self.config = stores, stores.jobs, app, config
+        self.ledger = Ledger(stores.jobs, config)
+        names = ("RELEASE", "TAKE", "PASS", "LAND", "GIVE_UP", "OVERDUE", "HURRY", "PREPARE", "PAUSE", "RESUME", "END")
+        self._scripts = {name: self.jobs.register_script(getattr(scripts, name)) for name in names}
 
     def release(self) -> None:
-        """Release as many units as there is room for, jobs in turn."""
-        due = time.time() + self.config.timeouts.patience
-        found = self._release(keys=[keys.ROTA, keys.FLIGHT], args=[due, self.config.limits.in_flight])
-        for raw in found:
+        """Release as many units as there is room for."""
+        for raw in self._run("RELEASE", self.config.timeouts.patience, self.config.limits.in_flight or FIRST_ROOM):
             self._send(UnitId.parse(raw))
 
-    def take(self, unit: UnitId, holder: str) -> bool:
-        """Take the lease of a unit; a message whose unit has landed or is held by another is to be dropped."""
-        names = [keys.FLIGHT, keys.lease(str(unit)), keys.taken(unit.job)]
-        seconds = [self.config.timeouts.lease, self.config.lifetimes.jobs]
-        return bool(self._take(keys=names, args=[str(unit), holder, *seconds]))
+    def take(self, unit: UnitId, holder: str) -> Lease | None:
+        """Take the lease of a unit; None if it has landed or is held by another: its message is to be dropped."""
+        answer = self._run("TAKE", unit, holder, self.config.timeouts.lease)
+        return Lease(unit, holder, alone=answer == 2) if answer else None  # noqa: PLR2004 - the script says so
 
-    def renew(self, units: list[UnitId]) -> None:
-        """Renew leases."""
+    def begin(self, leases: Sequence[Lease]) -> None:
+        """Note which units are computed, and whether together: what a worker died with counts if it was alone."""
         pipe = self.jobs.pipeline()
-        for unit in units:
-            pipe.expire(keys.lease(str(unit)), self.config.timeouts.lease)
+        for lease in leases:
+            how = "alone" if len(leases) == 1 else "batched"
+            pipe.hset(keys.taken(lease.unit.job), str(lease.unit), f"{how} {lease.holder}")
+            pipe.expire(keys.taken(lease.unit.job), self.config.lifetimes.jobs)
         pipe.execute()
 
-    def pass_on(self, unit: UnitId) -> None:
-        """Give a unit's lease up after a stage: the next one has the usual patience to take it."""
-        self._wait(unit, self.config.timeouts.patience)
+    def renew(self, leases: Sequence[Lease]) -> None:
+        """Renew leases."""
+        pipe = self.jobs.pipeline()
+        for lease in leases:
+            pipe.expire(keys.lease(str(lease.unit)), self.config.timeouts.lease)
+        pipe.execute()
 
-    def land(self, unit: UnitId) -> None:
-        """Note that a unit's last stage is done, and release others."""
-        left = f"{unit.part}s_left"
-        names = [keys.FLIGHT, keys.job(unit.job), keys.lease(str(unit)), keys.taken(unit.job)]
-        self._land(keys=names, args=[str(unit), left])
+    def pass_on(self, lease: Lease, work: Work) -> bool:
+        """Give a unit's lease up after a stage: the next one has the usual patience to take it.
+
+        Returns:
+            False if another worker has taken the lease over, or the job has ended.
+
+        """
+        facts = (work.stage, work.field, work.model_dump_json())
+        return bool(self._run("PASS", lease.unit, lease.holder, self.config.timeouts.patience, *facts))
+
+    def land(self, lease: Lease, work: Work, output: bytes) -> None:
+        """File a unit's last output, once: it is in flight no more, and others are released."""
+        facts = (work.stage, work.field, work.model_dump_json())
+        self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.jobs, self.config.lifetimes.voices)
         self.release()
 
-    def fail(self, unit: UnitId, error: str) -> None:
-        """Count a failure of a unit; it is released again after a time that grows and is spread, or given up."""
-        if failures := self._forgive(unit, error):
-            self._wait(unit, random.uniform(0.5, 1.0) * 2.0 ** (failures - 1) / 2)  # noqa: S311 - spreads load
+    def fail(self, lease: Lease, stage: Stage, error: str) -> None:
+        """Count a failure of a unit that was computed alone; it is tried again later, or given up."""
+        if failures := self._forgive(lease.unit, stage, error):
+            self._wait(lease, failures)
+
+    def postpone(self, lease: Lease, stage: Stage, error: str) -> None:
+        """Let a unit wait for something that was not there; endless waits become failures."""
+        waits = self._count(lease.unit, f"{lease.unit}|waits")
+        if waits > self.config.limits.retries:
+            self.fail(lease, stage, error)
+        else:
+            self.ledger.say(lease.unit.job, f"{lease.unit.part} {lease.unit.index} waits: {error}")
+            self._wait(lease, waits)
+
+    def prepare(self, job: str, references: Sequence[int]) -> None:
+        """Have references prepared again before any other window is released."""
+        self._run("PREPARE", job, *references)
+        self.release()
 
     def reconcile(self) -> list[UnitId]:
         """Release overdue units again, and whatever else there is room for; returns the overdue ones."""
-        now = time.time()
-        found = self._overdue(keys=[keys.FLIGHT], args=[now, now + self.config.timeouts.patience])
-        units = [UnitId.parse(raw) for raw in found]
-        for unit in units:
-            if self.ledger.state(unit.job) != "running":
-                self.jobs.zrem(keys.FLIGHT, str(unit))
-            elif self._worth_sending(unit):
+        found = self._run("OVERDUE", self.config.timeouts.patience)
+        units = [UnitId.parse(raw) for raw in found[::2]]
+        for unit, holder in zip(units, found[1::2], strict=True):
+            if self._worth_sending(unit, holder.decode()):
                 self._send(unit)
         self.release()
         return units
 
-    def end(self, manifest: Manifest) -> None:
-        """Take all units of a job out of flight."""
-        units = [UnitId(manifest.id, "window", i) for i in range(len(manifest.windows))]
-        units += [UnitId(manifest.id, "reference", i) for i in range(len(manifest.references))]
-        pipe = self.jobs.pipeline()
-        pipe.zrem(keys.FLIGHT, *map(str, units))
-        pipe.lrem(keys.ROTA, 0, manifest.id)
-        pipe.delete(*(keys.lease(str(unit)) for unit in units))
-        pipe.delete(keys.references(manifest.id), keys.taken(manifest.id), keys.failures(manifest.id))
-        pipe.execute()
+    def hurry(self) -> None:
+        """Messages were lost: let everything be overdue that nobody holds."""
+        self._run("HURRY")
+
+    def missing(self, manifest: Manifest) -> list[int]:
+        """Return the references of a job that are not prepared, and keep the others for a while."""
+        pipe = self.stores.tensors.pipeline()
+        names = [manifest.reference_keys(index) for index in range(len(manifest.references))]
+        for name in [name for group in names for name in group]:
+            pipe.expire(name, self.config.lifetimes.voices)
+        there = iter(pipe.execute())
+        complete = [sum(next(there) for _ in group) == len(group) for group in names]
+        return [index for index, whole in enumerate(complete) if not whole]
+
+    def pause(self, job: str) -> bool:
+        """Take a running job's units out of flight and out of turn; whether it ran."""
+        return bool(self._run("PAUSE", job))
+
+    def resume(self, job: str) -> bool:
+        """Let a paused or failed job go on with the windows that have no result; whether it was either."""
+        manifest = self.ledger.manifest(job)
+        resumed = bool(self._run("RESUME", job, self.config.lifetimes.jobs, *self.missing(manifest)))
+        self.release()
+        return resumed
+
+    def end(self, job: str, state: str, error: str = "") -> None:
+        """End a job for good: everything but its record goes at once."""
+        manifest = self.ledger.manifest(job)
+        self._run("END", job, state, error, self.config.lifetimes.jobs, self.config.lifetimes.voices)
+        names = [key for index in range(len(manifest.windows)) for key in manifest.window_keys(index)]
+        self.stores.tensors.delete(*names)
         self.release()
 
-    def _worth_sending(self, unit: UnitId) -> bool:
-        """Whether an overdue unit is sent again: a worker that took it and never gave it up has died with it."""
-        holder = self.jobs.hget(keys.taken(unit.job), str(unit))
-        if not self.jobs.hdel(keys.taken(unit.job), str(unit)):
-            return True
-        return bool(self._forgive(unit, f"its worker died, last {(holder or b'').decode()}"))
+    def renew_job(self, job: str) -> None:
+        """Keep a running job, and the sounds of its voice, for another lifetime."""
+        pipe = self.jobs.pipeline()
+        voice = self.ledger.manifest(job).voice_id
+        for name in [*keys.of_job(job), keys.sounds(voice), keys.voice_jobs(voice)]:
+            pipe.expire(name, self.config.lifetimes.jobs)
+        pipe.execute()
 
-    def _forgive(self, unit: UnitId, error: str) -> int:
-        """Count a failure and return how many there were; 0 if they are too many and the job has failed."""
-        failures = int(self.jobs.hincrby(keys.failures(unit.job), str(unit), 1))
-        self.jobs.expire(keys.failures(unit.job), self.config.lifetimes.jobs)
+    def _worth_sending(self, unit: UnitId, holder: str) -> bool:
+        """Whether an overdue unit is sent again; one that its worker died with has failed if it was alone."""
+        how, _, who = holder.partition(" ")
+        if how == "batched":
+            self._count(unit, str(unit), by=0)  # from now on alone
+        return how != "alone" or bool(self._forgive(unit, cast("Stage", who.split(".")[0]), f"its worker died: {who}"))
+
+    def _forgive(self, unit: UnitId, stage: Stage, error: str) -> int:
+        """Count a failure and return how many there were; 0 if they are too many and the unit is given up."""
+        failures = self._count(unit, str(unit))
         if failures < self.config.limits.failures:
+            self.ledger.say(unit.job, f"{unit.part} {unit.index} failed: {error}")
             return failures
-        self.jobs.zrem(keys.FLIGHT, str(unit))
-        self.ledger.fail(unit.job, StageError(error, where=f"{unit.part} {unit.index}"))
+        gaps = int(self.ledger.manifest(unit.job).allow_gaps)
+        self._run("GIVE_UP", unit, stage, error, gaps, self.config.lifetimes.jobs, self.config.lifetimes.voices)
+        self.release()
         return 0
 
-    def _wait(self, unit: UnitId, seconds: float) -> None:
+    def _count(self, unit: UnitId, field: str, by: int = 1) -> int:
         pipe = self.jobs.pipeline()
-        pipe.zadd(keys.FLIGHT, {str(unit): time.time() + seconds}, xx=True)
-        pipe.delete(keys.lease(str(unit)))
-        pipe.hdel(keys.taken(unit.job), str(unit))
-        pipe.execute()
+        pipe.hincrby(keys.failures(unit.job), field, by)
+        pipe.expire(keys.failures(unit.job), self.config.lifetimes.jobs)
+        return int(pipe.execute()[0])
+
+    def _wait(self, lease: Lease, times: int) -> None:
+        """Give a lease up; the reconciler sends the unit again after a time that grows and is spread."""
+        seconds = random.uniform(0.5, 1.0) * min(2.0 ** (times - 1) / 2, LONGEST_WAIT)  # noqa: S311 - spreads load
+        self._run("PASS", lease.unit, lease.holder, seconds)
+
+    def _run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - each script has its own answer
+        plain = [part if isinstance(part, bytes) else str(part) for part in arguments]
+        return self._scripts[script](args=plain)
 
     def _send(self, unit: UnitId) -> None:
         send(self.app, self.ledger.manifest(unit.job), unit.part, unit.index)

@@ -57,3 +57,7 @@ class UnavailableError(VoxError):
 
 class StageError(VoxError):
     """A stage that failed on one window."""
+
+
+class MissingError(StageError):
+    """An input that is not there, though it was: it is made again."""

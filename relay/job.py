@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,16 +52,27 @@ class Reference(_Record):
 
 
 class Source(_Record):
-    """The recording as it was found."""
+    """The recording as it was found, and what is global to it.
+
+    ``gain`` brings its speech to the common level; ``quiet`` are its stretches of silence, in samples
+    at 16 kHz; ``digest`` is a hash of its samples.
+    """
 
     name: str
     rate: int
     channels: int
     seconds: float
+    gain: float = 1.0
+    digest: str = ""
+    quiet: list[tuple[int, int]] = []
 
 
 class Manifest(_Record):
-    """All that a job consists of; any part of it can be released again from this alone."""
+    """All that a job consists of; any part of it can be released again from this alone.
+
+    ``allow_gaps``: a window that is given up becomes silence rather than fail the job. ``keep``: what
+    passes between the stages stays until the window is collected.
+    """
 
     id: str = Field(pattern=JOB_ID.pattern)
     contract: str
@@ -68,12 +80,21 @@ class Manifest(_Record):
     windows: list[Span]
     references: list[Reference] = []
     source: Source | None = None
+    client: str = ""
+    allow_gaps: bool = False
+    keep: bool = False
 
-    @property
+    @cached_property
     def voice_id(self) -> str:
         """Hash of the voice: its reference clips and their weights."""
         text = json.dumps([(r.digest, r.seconds, r.weight) for r in self.references])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @cached_property
+    def request(self) -> str:
+        """Hash of what was asked for: jobs of equal requests have equal results."""
+        asked = self.model_dump_json(exclude={"id", "client", "keep"})
+        return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
     def links(self, part: Part) -> list[Link]:
         """Return the chain of a window, or of a reference, which ends before the vocoder."""
@@ -82,10 +103,6 @@ class Manifest(_Record):
     def model(self, stage: Stage) -> str:
         """Return the model that this job uses for a stage."""
         return next((link.model for link in self.chain if link.stage == stage), "")
-
-    def input_key(self, part: Part, index: int) -> str:
-        """Return the key of the sound of a window or reference."""
-        return keys.window(self.id, index, "audio") if part == "window" else keys.voice(self.digest(index), "audio")
 
     def output_key(self, part: Part, index: int, stage: Stage) -> str:
         """Return the key that a stage writes, once, for a window or reference."""
@@ -105,13 +122,15 @@ class Manifest(_Record):
 
     def window_keys(self, index: int) -> list[str]:
         """Return the keys of all tensors that belong to one window alone."""
-        return [keys.window(self.id, index, name) for name in ("audio", "content", "mel", "vocoder")]
+        return [keys.window(self.id, index, name) for name in ("content", "mel")]
+
+    def reference_keys(self, index: int) -> list[str]:
+        """Return the keys of everything prepared of one reference."""
+        return [self.output_key("reference", index, link.stage) for link in self.links("reference")]
 
     def voice_keys(self) -> list[str]:
-        """Return the keys of everything prepared for this job's voice, but for the sets of users."""
-        stages = [link.stage for link in self.links("reference")]
-        found = [self.input_key("reference", i) for i in range(len(self.references))]
-        found += [self.output_key("reference", i, s) for i in range(len(self.references)) for s in stages]
+        """Return the keys of everything prepared for this job's voice."""
+        found = [key for index in range(len(self.references)) for key in self.reference_keys(index)]
         return [*found, self.blend_key]
 
 

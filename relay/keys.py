@@ -1,20 +1,36 @@
 """Names of everything voxrelay keeps in Redis, beside Celery's own keys.
 
-All are built from a job id, a window's number or a hash, never taken from a message.
+All are built from a job id, a window's number or a hash, never taken from a message. Tensors in flight
+and prepared voices lie in the store of tensors, everything else in the store of jobs.
 """
 
 from voxrelay.relay.config import Stage
 
 ACTIVE = "vox:active"
 CONTRACT = "vox:contract"
+DEAD = "vox:dead"
 FLIGHT = "vox:flight"
+JOBS = "vox:jobs"
+LANDED = "vox:landed"
 RECONCILER = "vox:reconciler"
+ROOM = "vox:room"
 ROTA = "vox:rota"
+TURN = "vox:turn"
 
 
 def job(job_id: str) -> str:
-    """Hash: manifest, state and times of a job."""
+    """Hash: manifest, state, counts and times of a job."""
     return f"vox:job:{job_id}"
+
+
+def sources(job_id: str) -> str:
+    """Hash: the sound of each window as FLAC, until it is collected."""
+    return f"vox:job:{job_id}:sources"
+
+
+def results(job_id: str) -> str:
+    """Hash: what each window became, until it is collected; empty for one that was given up."""
+    return f"vox:job:{job_id}:results"
 
 
 def trace(job_id: str) -> str:
@@ -27,19 +43,45 @@ def events(job_id: str) -> str:
     return f"vox:job:{job_id}:events"
 
 
+def log(job_id: str) -> str:
+    """List: what happened to a job, a line each."""
+    return f"vox:job:{job_id}:log"
+
+
 def references(job_id: str) -> str:
     """List: references of a job that are still to be released."""
     return f"vox:job:{job_id}:references"
 
 
+def again(job_id: str) -> str:
+    """List: windows to be released once more, before those that never were."""
+    return f"vox:job:{job_id}:again"
+
+
 def taken(job_id: str) -> str:
-    """Hash: who took a unit and has not given it up."""
+    """Hash: who computes a unit, and whether alone."""
     return f"vox:job:{job_id}:taken"
 
 
 def failures(job_id: str) -> str:
-    """Hash: how often a unit failed."""
+    """Hash: how often a unit failed alone, and how often it had to wait for something."""
     return f"vox:job:{job_id}:failures"
+
+
+def of_job(job_id: str) -> list[str]:
+    """Return every key of a job in the store of jobs, its record first."""
+    parts = (job, trace, log, sources, results, events, references, again, taken, failures)
+    return [name(job_id) for name in parts]
+
+
+def collector(job_id: str) -> str:
+    """Lease of whoever collects a job's results."""
+    return f"vox:collector:{job_id}"
+
+
+def dead(unit: str) -> str:
+    """Hash: a unit that was given up, with its input and the reason."""
+    return f"vox:dead:{unit}"
 
 
 def lease(unit: str) -> str:
@@ -48,8 +90,11 @@ def lease(unit: str) -> str:
 
 
 def window(job_id: str, index: int, name: str) -> str:
-    """Tensor of a window: ``audio``, or the output of a stage by the stage's name."""
+    """Tensor of a window: the output of a stage by the stage's name."""
     return f"vox:tensor:{job_id}:{index}:{name}"
+
+
+TENSORS = "vox:tensor:*"
 
 
 def voice(digest: str, name: str) -> str:
@@ -57,9 +102,14 @@ def voice(digest: str, name: str) -> str:
     return f"vox:voice:{digest}:{name}"
 
 
-def voice_users(digest: str) -> str:
-    """Set: jobs that use a reference clip."""
-    return f"vox:voice:{digest}:users"
+def sounds(voice_id: str) -> str:
+    """Hash: the sound of each clip of a voice as FLAC."""
+    return f"vox:voice:{voice_id}:sounds"
+
+
+def voice_jobs(voice_id: str) -> str:
+    """Set: jobs that may still need a voice's sounds."""
+    return f"vox:voice:{voice_id}:jobs"
 
 
 def pool(name: str, host: str, pid: int) -> str:

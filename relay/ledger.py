@@ -3,15 +3,16 @@
 import functools
 import time
 from collections.abc import Iterator
-from typing import Literal
+from typing import cast
 
 from voxrelay.relay import keys
 from voxrelay.relay.config import STAGES, Config, Stage
 from voxrelay.relay.connect import Client
-from voxrelay.relay.errors import BadInputError, StageError
+from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import JOB_ID, Event, Manifest, Part, Work, trace_field
 
-State = Literal["running", "done", "failed", "cancelled"]
+# running -> done -> collected; running <-> paused; running -> failed, which can be resumed; any -> cancelled
+ENDED = ("collected", "failed", "cancelled", "done")
 
 
 class Ledger:
@@ -21,31 +22,6 @@ class Ledger:
         self.jobs, self.config = jobs, config
         # Written once and never changed; a long job's is large and is asked for with every unit.
         self._manifest = functools.lru_cache(maxsize=256)(self._read_manifest)
-
-    def open(self, pipe: Client, manifest: Manifest, counts: dict[str, int]) -> None:
-        """Write a new job and its counts of what is still to be done."""
-        now = time.time()
-        fields = {"manifest": manifest.model_dump_json(), "state": "running", "created": now, "updated": now}
-        pipe.hset(keys.job(manifest.id), mapping={**fields, **counts})
-        pipe.expire(keys.job(manifest.id), self.config.lifetimes.jobs)
-        pipe.zadd(keys.ACTIVE, {manifest.id: now})
-
-    def fail(self, job_id: str, error: StageError) -> None:
-        """Fail a running job and tell whoever follows it."""
-        pipe = self.jobs.pipeline()
-        pipe.hset(keys.job(job_id), mapping={"state": "failed", "error": str(error), "updated": time.time()})
-        self.tell(pipe, job_id, Event("window", 0, "speaker", str(error)))
-        pipe.execute()
-
-    def close(self, job_id: str, state: State, error: str = "") -> None:
-        """Write how a job ended; its record stays for ``lifetimes.jobs`` seconds."""
-        pipe = self.jobs.pipeline()
-        pipe.hset(keys.job(job_id), mapping={"state": state, "error": error, "finished": time.time()})
-        for key in (keys.job(job_id), keys.trace(job_id)):
-            pipe.expire(key, self.config.lifetimes.jobs)
-        pipe.delete(keys.events(job_id))
-        pipe.zrem(keys.ACTIVE, job_id)
-        pipe.execute()
 
     def manifest(self, job_id: str) -> Manifest:
         """Read a job's manifest.
@@ -76,17 +52,36 @@ class Ledger:
         found = [Work.model_validate_json(raw) for raw in self.jobs.hvals(keys.trace(job_id))]
         return sorted(found, key=lambda work: (work.part, work.index, STAGES.index(work.stage)))
 
-    def record(self, pipe: Client, job_id: str, work: Work) -> None:
-        """Add a finished unit to the trace and tell whoever follows the job."""
-        pipe.hset(keys.trace(job_id), work.field, work.model_dump_json())
-        pipe.hset(keys.job(job_id), "updated", work.times.filed)
-        self.tell(pipe, job_id, Event(work.part, work.index, work.stage, error=""))
-        pipe.expire(keys.trace(job_id), self.config.lifetimes.jobs)
+    def result(self, job_id: str, index: int) -> bytes | None:
+        """Read what a window became: bytes of a tensor, FLAC if it is sound, empty for a gap; None: not yet."""
+        return cast("bytes | None", self.jobs.hget(keys.results(job_id), str(index)))
 
-    def tell(self, pipe: Client, job_id: str, event: Event) -> None:
-        """Add an event to the job's stream."""
-        pipe.xadd(keys.events(job_id), event.to_fields())
-        pipe.expire(keys.events(job_id), self.config.lifetimes.jobs)
+    def gaps(self, job_id: str) -> list[int]:
+        """List the windows that were given up and became silence."""
+        fields = [raw.decode() for raw in self.jobs.hkeys(keys.job(job_id))]
+        return sorted(int(field.removeprefix("gap:")) for field in fields if field.startswith("gap:"))
+
+    def done(self, job_id: str) -> list[tuple[Part, int, Stage]]:
+        """List what stages have ended on which windows and references."""
+        fields = [raw.decode().split(":") for raw in self.jobs.hkeys(keys.trace(job_id))]
+        return [(cast("Part", part), int(index), cast("Stage", stage)) for part, index, stage in fields]
+
+    def say(self, job_id: str, line: str) -> None:
+        """Add a line to a job's log."""
+        pipe = self.jobs.pipeline()
+        pipe.rpush(keys.log(job_id), f"{time.time():.3f} {line}")
+        pipe.expire(keys.log(job_id), self.config.lifetimes.jobs)
+        pipe.execute()
+
+    def log(self, job_id: str) -> list[tuple[float, str]]:
+        """Read a job's log: moments in seconds since the epoch, and what happened."""
+        lines = [raw.decode().split(" ", 1) for raw in self.jobs.lrange(keys.log(job_id), 0, -1)]
+        return [(float(moment), line) for moment, line in lines]
+
+    def recent(self, most: int) -> list[str]:
+        """List the ids of jobs that still have a record, newest first."""
+        found = [raw.decode() for raw in self.jobs.zrevrange(keys.JOBS, 0, most - 1)]
+        return [job_id for job_id in found if self.jobs.exists(keys.job(job_id))]
 
     def filed(self, job_id: str, part: Part, index: int, stage: Stage) -> float | None:
         """Return when a stage filed its output of a unit, if it did."""
@@ -94,8 +89,11 @@ class Ledger:
         return Work.model_validate_json(raw).times.filed if raw else None
 
     def follow(self, job_id: str, seconds: float) -> Iterator[Event | None]:
-        """Yield events as they come, from the first; None whenever ``seconds`` pass without one."""
-        last = "0"
+        """Yield events that come after this call; None whenever ``seconds`` pass without one."""
+        newest = self.jobs.xrevrange(keys.events(job_id), count=1)
+        return self._events(job_id, newest[0][0] if newest else b"0", seconds)
+
+    def _events(self, job_id: str, last: bytes, seconds: float) -> Iterator[Event | None]:
         while True:
             found = self.jobs.xread({keys.events(job_id): last}, block=int(seconds * 1000), count=256)
             if not found:

@@ -38,7 +38,7 @@ def test_the_result_is_sound_of_the_sources_length(conversion: dict[str, Any], m
 
 def test_every_window_and_stage_says_who_did_it(conversion: dict[str, Any], relay: dict[str, str]) -> None:
     shown = vox_json("job", "show", conversion["job"], env=relay)
-    assert shown["state"] == "done"
+    assert shown["state"] == "collected"
     windows = [work for work in shown["stages"] if work["part"] == "window"]
     assert [(work["index"], work["stage"]) for work in windows] == [(i, stage) for i in range(3) for stage in STAGES]
     for work in windows:
@@ -49,8 +49,8 @@ def test_every_window_and_stage_says_who_did_it(conversion: dict[str, Any], rela
     assert len({work["process"] for work in windows}) == 4
     assert {work["environment"] for work in windows} == set(STAGES)
     content = next(work for work in windows if work["stage"] == "content")
-    assert content["bytes_in"] >= 81_920 * 4
-    assert "done" in vox("job", "show", conversion["job"], env=relay).stdout
+    assert content["bytes_in"] > 10_000  # FLAC
+    assert "collected" in vox("job", "show", conversion["job"], env=relay).stdout
 
 
 def test_what_passed_between_the_stages_is_there_to_see(conversion: dict[str, Any]) -> None:

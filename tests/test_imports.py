@@ -71,7 +71,7 @@ def test_the_producer_needs_no_torch() -> None:
 def test_the_public_surface_is_what_it_says() -> None:
     import voxrelay
 
-    assert sorted(voxrelay.__all__) == ["Conversion", "Producer", "VoxError", "__version__"]
+    assert sorted(voxrelay.__all__) == ["Conversion", "Producer", "Result", "VoxError", "__version__"]
     for name in voxrelay.__all__:
         assert getattr(voxrelay, name)
     with pytest.raises(AttributeError, match="nothing"):

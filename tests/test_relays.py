@@ -115,7 +115,7 @@ def test_a_shared_redis_is_left_clean(
             assert client.ttl(raw) > 0
         else:
             assert key.startswith("_kombu.binding"), key
-    assert vox_json("job", "show", done["job"], env=env)["state"] == "done"
+    assert vox_json("job", "show", done["job"], env=env)["state"] == "collected"
 
 
 def test_pools_join_a_shared_redis_from_elsewhere(

@@ -8,8 +8,9 @@ from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice
 from voxrelay.workers.mel.spectrogram import log_mel
+from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import Clip, MelModel, Target
-from voxrelay.workers.runtime.stage import Fetch, Unit, noise
+from voxrelay.workers.runtime.stage import Unit, noise
 
 
 @dataclass(frozen=True)
@@ -23,40 +24,47 @@ class Utterance:
 class MelStage:
     """Sound of a reference -> Mel; Content and Target -> Mel."""
 
-    def read(self, unit: Unit, fetch: Fetch) -> Audio | Utterance:
+    def read(self, unit: Unit, inputs: Inputs, model: MelModel) -> Audio | Utterance:  # noqa: ARG002
         """Fetch a reference's sound, or a window's content and voice."""
         if unit.part == "reference":
-            return Audio.from_bytes(fetch([unit.input_key()])[0])
-        content, voice = fetch([unit.output_key("content"), unit.output_key("speaker")])
+            return inputs.sound()
+        content, voice = inputs.tensors([unit.output_key("content"), unit.output_key("speaker")])
         target = Target(
             id=f"{unit.manifest.voice_id}:{unit.manifest.model('content')}",
             voice=Voice.from_bytes(voice),
-            clips=lambda: _clips(unit, fetch),
+            clips=lambda: _clips(unit, inputs),
         )
         return Utterance(Content.from_bytes(content), target)
 
+    def bucket(self, item: Audio | Utterance) -> int:
+        """Return the length of the sound or content."""
+        return len(item.data if isinstance(item, Audio) else item.content.data)
+
     def run(self, model: MelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:  # noqa: ARG002
         """Analyse sounds, convert utterances."""
-        return [log_mel(item) if isinstance(item, Audio) else _convert(model, item) for item in items]
+        utterances = [item for item in items if isinstance(item, Utterance)]
+        converted = iter(_convert(model, utterances))
+        return [log_mel(item) if isinstance(item, Audio) else next(converted) for item in items]
 
     def warm(self, model: MelModel) -> None:  # noqa: ARG002 - the shape of its content is not known here
         """Analyse a second of noise."""
         log_mel(noise())
 
 
-def _convert(model: MelModel, item: Utterance) -> Mel:
-    mel = model.convert([item.content], [item.target])[0]
-    wanted = clock.mel_frames(len(item.content.data))
-    if len(mel.data) != wanted:
-        raise StageError(f"{len(mel.data)} mel frames for {len(item.content.data)} of content, wanted {wanted}")
-    return mel
+def _convert(model: MelModel, items: Sequence[Utterance]) -> list[Mel]:
+    mels = model.convert([item.content for item in items], [item.target for item in items]) if items else []
+    for mel, item in zip(mels, items, strict=True):
+        wanted = clock.mel_frames(len(item.content.data))
+        if len(mel.data) != wanted:
+            raise StageError(f"{len(mel.data)} mel frames for {len(item.content.data)} of content, wanted {wanted}")
+    return mels
 
 
-def _clips(unit: Unit, fetch: Fetch) -> list[Clip]:
+def _clips(unit: Unit, inputs: Inputs) -> list[Clip]:
     """Fetch the content and mel of every reference clip."""
     manifest, count = unit.manifest, range(len(unit.manifest.references))
-    contents = fetch([manifest.output_key("reference", i, "content") for i in count])
-    mels = fetch([manifest.output_key("reference", i, "mel") for i in count])
+    contents = inputs.tensors([manifest.output_key("reference", i, "content") for i in count])
+    mels = inputs.tensors([manifest.output_key("reference", i, "mel") for i in count])
     weights = [clip.weight for clip in manifest.references]
     return [
         Clip(Content.from_bytes(content), Mel.from_bytes(mel), weight)

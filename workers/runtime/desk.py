@@ -1,39 +1,46 @@
-"""The desk of a pool: it takes a message, fetches the inputs, runs the model and files the result."""
+"""The desk of a pool: it takes a message, fetches the inputs, has the model run and files the result."""
 
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast, get_args
 
 import redis
 from celery import Celery
 from celery.exceptions import Ignore
 
+from voxrelay.relay import flac
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
-from voxrelay.relay.dispatch import Dispatch, UnitId
-from voxrelay.relay.errors import StageError, VoxError
+from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
+from voxrelay.relay.errors import MissingError, StageError, VoxError
 from voxrelay.relay.job import JOB_ID, Link, Part, Times, Work
+from voxrelay.relay.tensors import Audio, Tensor
+from voxrelay.workers.runtime.batcher import Batcher, Outcome
+from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.stage import Stage, Unit
 
 log = logging.getLogger("voxrelay")
 
 
 class Desk:
-    """Handles the units of one pool. Threads fetch and file side by side; one at a time computes."""
+    """Handles the units of one pool. Threads fetch and file side by side; their items meet in a batcher."""
 
     def __init__(self, config: Config, app: Celery, pool: str, stage: Stage, models: dict[str, Any]) -> None:
         self.config, self.pool, self.stage, self.models = config, pool, stage, models
         self.name = config.served_by(pool)[0]
         self.stores = connect(config.redis)
-        self.dispatch = Dispatch(self.stores.jobs, app, config)
+        self.dispatch = Dispatch(self.stores, app, config)
         self.ledger = self.dispatch.ledger
-        self.held: set[UnitId] = set()
+        self.held: dict[UnitId, Lease] = {}
         self.host, self.process = socket.gethostname(), os.getpid()
-        self._computing = threading.Lock()
+        self._holding = threading.Lock()
+        settings = config.pools[pool]
+        self.batcher = Batcher(settings.batch, settings.wait, self.dispatch.begin)
 
     def handle(self, job: str, part: str, index: int, model: str, released: float) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
@@ -44,29 +51,38 @@ class Desk:
 
         """
         unit = self._check(job, part, index, model)
-        name = UnitId(job, unit.part, index)
-        if not self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}"):
-            raise Ignore  # a message that was sent twice
-        self.held.add(name)
+        with self._lease(UnitId(job, unit.part, index), model) as lease:
+            try:
+                self._work(unit, model, released, lease)
+            except (redis.RedisError, Ignore):
+                raise  # not the unit's fault: it is overdue when the lease has run out
+            except MissingError as error:
+                self._postpone(unit, lease, error)
+                raise
+            except VoxError as error:
+                self.dispatch.fail(lease, self.name, str(error))
+                raise
+            except Exception as error:
+                self.dispatch.fail(lease, self.name, f"{self.name}.{model}: {type(error).__name__}: {error}")
+                raise
+
+    @contextmanager
+    def _lease(self, name: UnitId, model: str) -> Iterator[Lease]:
+        """Hold a unit's lease; a message that was sent twice is dropped."""
+        with self._holding:
+            lease = None
+            if name not in self.held:
+                lease = self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}")
+            if lease is None:
+                raise Ignore
+            self.held[name] = lease
         try:
-            self._work(unit, model, released)
-            if unit.manifest.links(unit.part)[-1].stage == self.name:
-                self.dispatch.land(name)
-            else:
-                self.dispatch.pass_on(name)
-        except (redis.RedisError, Ignore):
-            raise  # not the unit's fault
-        except VoxError as error:
-            self.dispatch.fail(name, str(error))
-            raise
-        except Exception as error:
-            self.dispatch.fail(name, f"{self.name}.{model} failed: {type(error).__name__}: {error}")
-            raise
+            yield lease
         finally:
-            self.held.discard(name)
+            del self.held[name]
 
     def _check(self, job: str, part: str, index: int, model: str) -> Unit:
-        """Hold a message against the job's manifest, the only truth."""
+        """Hold a message against the job's manifest, the only truth; one that does not fit is dropped."""
         if not JOB_ID.match(job) or self.ledger.state(job) != "running":
             raise Ignore
         manifest = self.ledger.manifest(job)
@@ -78,39 +94,66 @@ class Desk:
             raise StageError("job was made under another contract", where=job, hint="same queues.yml on both sides")
         return Unit(manifest, cast("Part", part), index)
 
-    def _work(self, unit: Unit, model: str, released: float) -> None:
+    def _work(self, unit: Unit, model: str, released: float, lease: Lease) -> None:
         """Fetch, compute, file; each moment is kept for the trace."""
-        taken, read = time.time(), 0
-
-        def fetch(names: Sequence[str]) -> list[bytes]:
-            nonlocal read
-            blobs = self._fetch(unit, names)
-            read += sum(map(len, blobs))
-            return blobs
-
-        cached = bool(self.stores.tensors.exists(unit.output_key(self.name)))
-        item = None if cached else self.stage.read(unit, fetch)
-        fetched = time.time()
-        blob, started, ended = (b"", fetched, fetched) if cached else self._compute(unit, model, item)
+        taken, last = time.time(), unit.manifest.links(unit.part)[-1].stage == self.name
+        inputs = Inputs(self.stores, self.config, unit)
+        cached, outcome, fetched = self._is_cached(unit, last=last), None, taken
+        if not cached:
+            with self.batcher.arrival() as arrived:
+                item = self.stage.read(unit, inputs, self.models[model])
+                fetched = time.time()
+                arrived()
+                outcome = self._compute(unit, model, item, lease)
+        blob = self._file(unit, outcome, last=last) if outcome else b""
+        started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)
         queued = self._queued(unit, released)
-        times = Times(queued=queued, taken=taken, fetched=fetched, started=started, ended=ended, filed=time.time())
-        self._file(unit, model, blob, read, times)
+        work = self._record(
+            unit,
+            model,
+            bytes_in=inputs.bytes_read,
+            bytes_out=len(blob),
+            cached=cached,
+            times=Times(queued=queued, taken=taken, fetched=fetched, started=started, ended=ended, filed=time.time()),
+        )
+        if last:
+            self.dispatch.land(lease, work, blob)
+            if not unit.manifest.keep:
+                self.stores.tensors.delete(*unit.manifest.window_keys(unit.index))
+        elif not self.dispatch.pass_on(lease, work):
+            raise Ignore  # the chain goes on from whoever has the unit now
 
-    def _compute(self, unit: Unit, model: str, item: object) -> tuple[bytes, float, float]:
-        """Run the model on one item; return the output's bytes, and when it began and ended."""
-        with self._computing:
-            started = time.time()
-            output = self.stage.run(self.models[model], unit.part, [item])[0]
-            return output.to_bytes(), started, time.time()
+    def _is_cached(self, unit: Unit, *, last: bool) -> bool:
+        """Whether another worker has filed this output; then the unit only passes through."""
+        if last and unit.part == "window":
+            return False
+        return bool(self.stores.tensors.exists(unit.output_key(self.name)))
 
-    def _file(self, unit: Unit, model: str, blob: bytes, read: int, times: Times) -> None:
-        """Write the output once, then the trace and the event that announces it; nothing for an ended job."""
+    def _compute(self, unit: Unit, model: str, item: object, lease: Lease) -> Outcome:
+        """Have the model run, with others of the same kind; nothing for a job that has ended meanwhile."""
         if self.ledger.state(unit.manifest.id) != "running":
             raise Ignore
-        if blob:
-            key = unit.output_key(self.name)
-            self.stores.tensors.set(key, blob, nx=True, ex=self.config.lifetimes.tensors)
-        work = Work(
+
+        def run(items: Sequence[Any]) -> Sequence[Tensor]:
+            return self.stage.run(self.models[model], unit.part, items)
+
+        bucket = (model, unit.part, self.stage.bucket(item))
+        return self.batcher.compute(run, item, bucket, ticket=lease, alone=lease.alone)
+
+    def _file(self, unit: Unit, outcome: Outcome, *, last: bool) -> bytes:
+        """Write an output once; a window's last one is filed as it lands. Sound at rest is FLAC."""
+        if self.ledger.state(unit.manifest.id) != "running":
+            raise Ignore
+        output = outcome.output
+        if last and unit.part == "window":
+            return flac.pack(output.data, output.rate) if isinstance(output, Audio) else output.to_bytes()
+        blob = output.to_bytes()
+        lifetime = self.config.lifetimes.voices if unit.shared(self.name) else self.config.lifetimes.tensors
+        self.stores.tensors.set(unit.output_key(self.name), blob, nx=True, ex=lifetime)
+        return blob
+
+    def _record(self, unit: Unit, model: str, **facts: Any) -> Work:  # noqa: ANN401 - fields of Work
+        return Work(
             part=unit.part,
             index=unit.index,
             stage=self.name,
@@ -119,14 +162,8 @@ class Desk:
             environment=self.config.pools[self.pool].environment,
             host=self.host,
             process=self.process,
-            bytes_in=read,
-            bytes_out=len(blob),
-            cached=not blob,
-            times=times,
+            **facts,
         )
-        pipe = self.stores.jobs.pipeline()
-        self.ledger.record(pipe, unit.manifest.id, work)
-        pipe.execute()
 
     def _queued(self, unit: Unit, released: float) -> float:
         """Return when this unit was ready for this stage: as the stage before filed it."""
@@ -135,10 +172,8 @@ class Desk:
         filed = self.ledger.filed(unit.manifest.id, unit.part, unit.index, stages[before]) if before >= 0 else None
         return filed or released
 
-    def _fetch(self, unit: Unit, names: Sequence[str]) -> list[bytes]:
-        """Read tensors; one that is gone was collected, expired, or never prepared."""
-        blobs = self.stores.tensors.mget(names)
-        if missing := [name for name, blob in zip(names, blobs, strict=True) if blob is None]:
-            hint = "expired, or its stage did not run"
-            raise StageError(f"input {missing[0]} is not in Redis", where=str(unit), hint=hint)
-        return cast("list[bytes]", blobs)
+    def _postpone(self, unit: Unit, lease: Lease, error: MissingError) -> None:
+        """Have what is lost made again: parts of the voice now, the window's own when it is sent again."""
+        if unit.part == "window" and (lost := self.dispatch.missing(unit.manifest)):
+            self.dispatch.prepare(unit.manifest.id, lost)
+        self.dispatch.postpone(lease, self.name, str(error))

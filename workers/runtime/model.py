@@ -8,7 +8,7 @@ of items of equal length and returns as many results, in order.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice
 
@@ -48,6 +48,19 @@ class ContentModel(Protocol):
 
     def encode(self, clips: Sequence[Audio]) -> list[Content]:
         """Encode 16 kHz mono clips of N samples into exactly N/320 frames each."""
+        ...
+
+
+@runtime_checkable
+class SurveyingContentModel(Protocol):
+    """Content encoder that must know the recording as a whole, so that nothing jumps at a window's edge."""
+
+    def survey(self, clips: Sequence[Audio]) -> list[float]:
+        """Measure what is global to a recording, from 16 kHz mono clips spread over it."""
+        ...
+
+    def encode_surveyed(self, clips: Sequence[Audio], surveys: Sequence[list[float]]) -> list[Content]:
+        """Encode as :meth:`ContentModel.encode`, each clip with its recording's survey."""
         ...
 
 

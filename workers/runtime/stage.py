@@ -1,8 +1,8 @@
 """What a stage does with one window or reference: read its inputs, run the model, name the result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from voxrelay.relay.config import Stage as StageName
 from voxrelay.relay.job import Manifest, Part
 from voxrelay.relay.tensors import Audio, Tensor
 
-# Reads tensors by key; raises StageError for one that is not there.
-Fetch = Callable[[Sequence[str]], list[bytes]]
+if TYPE_CHECKING:
+    from voxrelay.workers.runtime.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Unit:
     part: Part
     index: int
 
-    def input_key(self) -> str:
-        """Return the key of its sound."""
-        return self.manifest.input_key(self.part, self.index)
-
     def output_key(self, stage: StageName) -> str:
         """Return the key of a stage's output."""
         return self.manifest.output_key(self.part, self.index, stage)
+
+    def shared(self, stage: StageName) -> bool:
+        """Whether a stage's output belongs to the voice, and so to other jobs too."""
+        return self.part == "reference" or stage == "speaker"
 
     def __str__(self) -> str:
         return f"{self.manifest.id} {self.part} {self.index}"
@@ -38,8 +38,12 @@ class Unit:
 class Stage(Protocol):
     """One stage. ``Any`` stands for its own model protocol and item type."""
 
-    def read(self, unit: Unit, fetch: Fetch) -> Any:  # noqa: ANN401
+    def read(self, unit: Unit, inputs: "Inputs", model: Any) -> Any:  # noqa: ANN401
         """Fetch and decode the inputs of a unit; runs beside the computation of others."""
+        ...
+
+    def bucket(self, item: Any) -> Hashable:  # noqa: ANN401
+        """Return what items must have in common to be computed together: their length."""
         ...
 
     def run(self, model: Any, part: Part, items: Sequence[Any]) -> Sequence[Tensor]:  # noqa: ANN401

@@ -18,15 +18,12 @@ from voxrelay.relay.connect import Client, client
 from voxrelay.relay.errors import VoxError
 from voxrelay.relay.presence import BEAT_SECONDS, Presence
 from voxrelay.relay.queue import make_app, task_name
-from voxrelay.workers.runtime import keeping
 from voxrelay.workers.runtime.desk import Desk
+from voxrelay.workers.runtime.housekeeper import Housekeeper
 from voxrelay.workers.runtime.loading import load_pool
 from voxrelay.workers.runtime.stage import Stage
 
 log = logging.getLogger("voxrelay")
-
-# One unit is computed while the inputs of the next are fetched.
-TASK_THREADS = 2
 
 
 def prepare(config: Config, pool: str) -> tuple[Stage, dict[str, Any]]:
@@ -60,7 +57,7 @@ def serve(config: Config, pool: str) -> None:
     worker = app.Worker(
         hostname=f"{pool}.{mine.process}@{mine.host}",
         pool="threads",
-        concurrency=TASK_THREADS,
+        concurrency=2 * config.pools[pool].batch,  # a batch is computed while the next one is fetched
         queues=[keys.queue(desk.name, model) for model in models],
         loglevel="WARNING",
         without_gossip=True,
@@ -69,12 +66,13 @@ def serve(config: Config, pool: str) -> None:
     )
     leaving = threading.Event()
     threading.Thread(target=_beat, args=(jobs, mine, leaving), daemon=True).start()
-    threading.Thread(target=keeping.keep_up, args=(desk, leaving), daemon=True).start()
+    housekeeper = Housekeeper(desk)
+    threading.Thread(target=housekeeper.keep_up, args=(leaving,), daemon=True).start()
     try:
         worker.start()
     finally:
         leaving.set()
-        keeping.leave(desk)
+        housekeeper.leave()
         presence.leave(jobs, mine)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Voice
+from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import SpeakerModel
-from voxrelay.workers.runtime.stage import Fetch, Unit, noise
+from voxrelay.workers.runtime.stage import Unit, noise
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,22 @@ class Blend:
 class SpeakerStage:
     """Sound of a reference -> Voice; voices of all references -> Voice."""
 
-    def read(self, unit: Unit, fetch: Fetch) -> Audio | Blend:
+    def read(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> Audio | Blend:  # noqa: ARG002
         """Fetch a reference's sound, or the voices of all references."""
         if unit.part == "reference":
-            return Audio.from_bytes(fetch([unit.input_key()])[0])
+            return inputs.sound()
         clips = unit.manifest.references
-        found = fetch([unit.manifest.output_key("reference", i, "speaker") for i in range(len(clips))])
+        found = inputs.tensors([unit.manifest.output_key("reference", i, "speaker") for i in range(len(clips))])
         return Blend([Voice.from_bytes(blob) for blob in found], [clip.weight for clip in clips])
+
+    def bucket(self, item: Audio | Blend) -> int:
+        """Return the length of the sound; blends are all alike."""
+        return len(item.data) if isinstance(item, Audio) else 0
 
     def run(self, model: SpeakerModel, part: Part, items: Sequence[Audio | Blend]) -> Sequence[Voice]:  # noqa: ARG002
         """Embed sounds, mix blends."""
-        return [item.mix() if isinstance(item, Blend) else model.embed([item])[0] for item in items]
+        sounds = iter(model.embed([item for item in items if isinstance(item, Audio)]))
+        return [item.mix() if isinstance(item, Blend) else next(sounds) for item in items]
 
     def warm(self, model: SpeakerModel) -> None:
         """Embed a second of noise."""

@@ -6,16 +6,21 @@ import numpy as np
 
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import MEL, Audio, Mel
+from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import VocoderModel
-from voxrelay.workers.runtime.stage import Fetch, Unit
+from voxrelay.workers.runtime.stage import Unit
 
 
 class VocoderStage:
     """Mel -> sound."""
 
-    def read(self, unit: Unit, fetch: Fetch) -> Mel:
+    def read(self, unit: Unit, inputs: Inputs, model: VocoderModel) -> Mel:  # noqa: ARG002
         """Fetch the mel."""
-        return Mel.from_bytes(fetch([unit.output_key("mel")])[0])
+        return Mel.from_bytes(inputs.tensors([unit.output_key("mel")])[0])
+
+    def bucket(self, item: Mel) -> int:
+        """Return the number of frames."""
+        return len(item.data)
 
     def run(self, model: VocoderModel, part: Part, items: Sequence[Mel]) -> Sequence[Audio]:  # noqa: ARG002
         """Vocode."""

@@ -21,17 +21,19 @@ def voice(pitch: float) -> Floats:
     return np.concatenate([0.1 * sound, 0.001 * noise(RATE)]).astype(np.float32)
 
 
-def encode(sound: Floats) -> Floats:
-    return mfcc.load().encode([Audio(sound, RATE)])[0].data
+def encode(sound: Floats, coefficients: int = 13) -> Floats:
+    model, clip = mfcc.load(coefficients=coefficients), Audio(sound, RATE)
+    [content] = model.encode_surveyed([clip], [model.survey([clip])])
+    assert content.model == "mfcc"
+    return content.data
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(48_000, 150), (96_000, 300), (4_800, 15), (81_920, 256), (320, 1)])
 def test_frames_are_samples_by_320(samples: int, frames: int) -> None:
-    content = mfcc.load(coefficients=16).encode([Audio(noise(samples), RATE)])[0]
-    assert content.data.shape == (frames, 16)
-    assert content.data.dtype == np.float32
-    assert content.model == "mfcc"
-    assert np.isfinite(content.data).all()
+    content = encode(noise(samples), coefficients=16)
+    assert content.shape == (frames, 16)
+    assert content.dtype == np.float32
+    assert np.isfinite(content).all()
 
 
 def test_each_frame_is_centred_on_its_samples() -> None:
@@ -44,9 +46,18 @@ def test_each_frame_is_centred_on_its_samples() -> None:
 
 def test_a_batch_is_each_clip_alone() -> None:
     clips = [Audio(noise(16_000, seed), RATE) for seed in (1, 2)]
-    batch = mfcc.load().encode(clips)
+    model = mfcc.load()
+    batch = model.encode_surveyed(clips, [model.survey([clip]) for clip in clips])
     for clip, content in zip(clips, batch, strict=True):
         np.testing.assert_array_equal(content.data, encode(clip.data))
+
+
+def test_windows_of_one_recording_share_its_mean_and_warp() -> None:
+    sound = np.concatenate([0.1 * noise(16_000, 1), noise(16_000, 2)])
+    model, clips = mfcc.load(), [Audio(part, RATE) for part in (sound[:16_000], sound[16_000:])]
+    quiet, loud = model.encode_surveyed(clips, [model.survey(clips)] * 2)
+    assert loud.data[:, 0].mean() - quiet.data[:, 0].mean() > 20  # the level does not jump back at the edge
+    np.testing.assert_allclose(quiet.data.mean(axis=0) + loud.data.mean(axis=0), 0, atol=1e-3)
 
 
 def test_volume_and_a_fixed_filter_are_taken_off() -> None:
@@ -59,7 +70,7 @@ def test_volume_and_a_fixed_filter_are_taken_off() -> None:
 
 @pytest.mark.parametrize(("pitch", "warp"), [(80, 0.85), (120, 0.910), (145, 1.0), (190, 1.145), (260, 1.2)])
 def test_the_frequency_axis_follows_the_root_of_the_pitch(pitch: float, warp: float) -> None:
-    assert mfcc._warp(voice(pitch)) == pytest.approx(warp, abs=0.01)
+    assert mfcc._warp([voice(pitch)]) == pytest.approx(warp, abs=0.01)
 
 
 def test_silence_is_finite() -> None:
@@ -69,7 +80,7 @@ def test_silence_is_finite() -> None:
 @pytest.mark.parametrize("clip", [Audio(noise(48_000), 22_050), Audio(noise(319), RATE)])
 def test_other_rates_and_less_than_a_frame_are_refused(clip: Audio) -> None:
     with pytest.raises(BadInputError, match=str(clip.rate)):
-        mfcc.load().encode([clip])
+        mfcc.load().survey([clip])
 
 
 @pytest.mark.parametrize("options", [{"coefficients": 41}, {"coefficients": 0}, {"highest": 7000.0}])

@@ -1,0 +1,49 @@
+"""A client's connection to a relay: its stores, its queues, its ledger."""
+
+import getpass
+import socket
+from dataclasses import dataclass
+
+from celery import Celery
+
+from voxrelay.relay.config import Config
+from voxrelay.relay.connect import Stores, connect
+from voxrelay.relay.dispatch import Dispatch
+from voxrelay.relay.ledger import Ledger
+from voxrelay.relay.queue import make_app
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a client needs of a relay that is up."""
+
+    config: Config
+    stores: Stores
+    app: Celery
+    dispatch: Dispatch
+
+    @classmethod
+    def open(cls, config: Config) -> "Session":
+        """Connect to the Redis that ``config`` names.
+
+        Raises:
+            UnavailableError: no Redis answers.
+
+        """
+        stores, app = connect(config.redis), make_app(config)
+        return cls(config, stores, app, Dispatch(stores, app, config))
+
+    @property
+    def ledger(self) -> Ledger:
+        """The records of jobs."""
+        return self.dispatch.ledger
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self.app.close()
+        self.stores.close()
+
+
+def client_name() -> str:
+    """Name whoever submits, for limits per client: the user and the machine."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,0 +1,83 @@
+"""Submit a job: write down all it consists of, then open it; from then on it does not depend on the client."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from voxrelay.producer import admission
+from voxrelay.producer.session import Session
+from voxrelay.relay import clock, flac, keys, scripts
+from voxrelay.relay.errors import UnavailableError
+from voxrelay.relay.job import Manifest
+from voxrelay.relay.tensors import Floats, Tensor
+
+# Sounds of a job that is never opened go after this.
+_UNOPENED_SECONDS = 3600
+
+
+def submit(
+    session: Session,
+    manifest: Manifest,
+    *,
+    sounds: Iterable[Floats] = (),
+    clips: Sequence[Floats] = (),
+    tensors: Mapping[str, Tensor] | None = None,
+) -> bool:
+    """Have a relay accept a job.
+
+    Args:
+        session: the relay.
+        manifest: the job.
+        sounds: float32 [samples] at 16 kHz of each window.
+        clips: float32 [samples] at 16 kHz of each reference, at the common level.
+        tensors: what the chain begins with instead of sound, by key.
+
+    Returns:
+        Whether the job is on disk: False if this Redis keeps it in memory only.
+
+    Raises:
+        UnavailableError: the job is refused; it says when to come back.
+
+    """
+    admission.admit(session, manifest)
+    try:
+        _write_sounds(session, keys.sources(manifest.id), sounds)
+        _write_voice(session, manifest, clips)
+        for key, tensor in (tensors or {}).items():
+            session.stores.tensors.set(key, tensor.to_bytes(), ex=session.config.lifetimes.tensors)
+        verdict, waiting, mine = _open(session, manifest)
+        if verdict != "accepted":
+            raise admission.refuse(session, manifest, verdict, waiting, mine)
+    except BaseException:
+        session.stores.jobs.delete(keys.sources(manifest.id))
+        raise
+    durable = admission.on_disk(session.stores.jobs)
+    session.dispatch.release()
+    return durable
+
+
+def _open(session: Session, manifest: Manifest) -> tuple[str, int, int]:
+    config, missing = session.config, session.dispatch.missing(manifest)
+    facts = [manifest.id, manifest.model_dump_json(), len(manifest.windows), len(manifest.references), manifest.client]
+    limits = [config.limits.backlog, config.limits.client, config.lifetimes.jobs]
+    voice = manifest.voice_id if manifest.references else ""
+    script = session.stores.jobs.register_script(scripts.OPEN)
+    verdict, waiting, mine = script(args=[*facts, voice, *limits, *missing])
+    return verdict.decode(), int(waiting), int(mine)
+
+
+def _write_sounds(session: Session, key: str, sounds: Iterable[Floats]) -> None:
+    for index, sound in enumerate(sounds):
+        pipe = session.stores.jobs.pipeline()
+        pipe.hset(key, str(index), flac.pack(sound, clock.RATE))
+        pipe.expire(key, _UNOPENED_SECONDS)
+        pipe.execute()
+
+
+def _write_voice(session: Session, manifest: Manifest, clips: Sequence[Floats]) -> None:
+    """Write the sounds of a voice unless they are there; its jobs keep them."""
+    key = keys.sounds(manifest.voice_id)
+    jobs = session.stores.jobs
+    if not clips or (jobs.hlen(key) == len(clips) and jobs.expire(key, session.config.lifetimes.jobs)):
+        return
+    _write_sounds(session, key, clips)
+    if jobs.hlen(key) != len(clips):
+        raise UnavailableError("the sounds of the voice did not stay in Redis", hint="try again")

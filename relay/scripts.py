@@ -1,0 +1,342 @@
+"""Lua scripts that change jobs and units, each atomic, in the store of jobs.
+
+Redis' own clock is the only one they look at, so machines need not agree on the time. Durations are
+arguments; a unit is ``JOB|PART|INDEX``. See :mod:`~voxrelay.relay.dispatch` for what they are for.
+"""
+
+_COMMON = """
+local rota, flight, active = 'vox:rota', 'vox:flight', 'vox:active'
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1e6
+
+local function job(id, part) return 'vox:job:' .. id .. (part and ':' .. part or '') end
+local function split(unit) return string.match(unit, '^([^|]+)|([^|]+)|([^|]+)$') end
+local function number(id, field) return tonumber(redis.call('HGET', job(id), field) or 0) end
+local function running(id) return redis.call('HGET', job(id), 'state') == 'running' end
+
+local function say(id, line)
+  redis.call('RPUSH', job(id, 'log'), string.format('%.3f', now) .. ' ' .. line)
+  redis.call('LTRIM', job(id, 'log'), -500, -1)
+end
+
+local function tell(id, part, index, stage, error)
+  redis.call('XADD', job(id, 'events'), 'MAXLEN', '~', 1000, '*',
+             'part', part, 'index', index, 'stage', stage, 'error', error)
+end
+
+-- A job's place among those that wait: fewest units in flight first, then in turn.
+local function seat(id)
+  redis.call('ZADD', rota, number(id, 'out') * 1e10 + redis.call('INCR', 'vox:turn'), id)
+end
+
+-- Take a unit out of flight; whether it was.
+local function ground(unit)
+  if redis.call('ZREM', flight, unit) == 0 then return false end
+  local id = split(unit)
+  redis.call('DEL', 'vox:lease:' .. unit)
+  redis.call('HDEL', job(id, 'taken'), unit)
+  if redis.call('EXISTS', job(id)) == 1 then redis.call('HINCRBY', job(id), 'out', -1) end
+  if redis.call('ZSCORE', rota, id) then seat(id) end
+  return true
+end
+
+local function ground_all(id)
+  for i = number(id, 'collected'), number(id, 'next') - 1 do ground(id .. '|window|' .. i) end
+  for i = 0, number(id, 'references') - 1 do ground(id .. '|reference|' .. i) end
+  redis.call('ZREM', rota, id)
+end
+
+local function expire(id, seconds)
+  for _, part in ipairs({'trace', 'log', 'sources', 'results', 'events', 'references', 'again', 'taken', 'failures'}) do
+    redis.call('EXPIRE', job(id, part), seconds)
+  end
+  redis.call('EXPIRE', job(id), seconds)
+end
+
+-- Nobody works on this job any more; it may be resumed unless its voice is let go.
+local function settle(id, state, error, lifetime)
+  ground_all(id)
+  redis.call('ZREM', active, id)
+  redis.call('HSET', job(id), 'state', state, 'error', error, 'updated', now)
+  redis.call('HSETNX', job(id), 'finished', now)
+  say(id, state .. (error ~= '' and ': ' .. error or ''))
+  expire(id, lifetime)
+end
+
+local function let_voice_go(id, seconds)
+  local voice = redis.call('HGET', job(id), 'voice')
+  if not voice or voice == '' then return end
+  redis.call('SREM', 'vox:voice:' .. voice .. ':jobs', id)
+  if redis.call('SCARD', 'vox:voice:' .. voice .. ':jobs') == 0 then
+    redis.call('EXPIRE', 'vox:voice:' .. voice .. ':sounds', seconds)
+  end
+end
+
+local function count_landed(id, lifetime, voices)
+  if redis.call('HINCRBY', job(id), 'windows_left', -1) == 0 then
+    settle(id, 'done', '', lifetime)
+    let_voice_go(id, voices)
+  end
+end
+"""
+
+# id, manifest, windows, references, client, voice, backlog, client's limit, lifetime, missing references...
+# -> {verdict, windows that wait, of this client}
+OPEN = (
+    _COMMON
+    + """
+local id, windows = ARGV[1], tonumber(ARGV[3])
+if redis.call('EXISTS', job(id)) == 1 then return {'accepted', 0, 0} end  -- asked twice: the first reply was lost
+local waiting, mine = 0, 0
+for _, other in ipairs(redis.call('ZRANGE', active, 0, -1)) do
+  local left = number(other, 'windows_left')
+  waiting = waiting + left
+  if redis.call('HGET', job(other), 'client') == ARGV[5] then mine = mine + left end
+end
+if waiting > 0 and waiting + windows > tonumber(ARGV[7]) then return {'backlog', waiting, mine} end
+if mine > 0 and mine + windows > tonumber(ARGV[8]) then return {'client', waiting, mine} end
+redis.call('HSET', job(id), 'manifest', ARGV[2], 'state', 'running', 'created', now, 'updated', now,
+           'windows', windows, 'next', 0, 'collected', 0, 'windows_left', windows, 'out', 0,
+           'references', ARGV[4], 'references_left', #ARGV - 9, 'client', ARGV[5], 'voice', ARGV[6])
+for i = 10, #ARGV do redis.call('RPUSH', job(id, 'references'), ARGV[i]) end
+if ARGV[6] ~= '' then
+  redis.call('SADD', 'vox:voice:' .. ARGV[6] .. ':jobs', id)
+  redis.call('EXPIRE', 'vox:voice:' .. ARGV[6] .. ':jobs', ARGV[9])
+  redis.call('EXPIRE', 'vox:voice:' .. ARGV[6] .. ':sounds', ARGV[9])
+end
+redis.call('ZADD', active, now, id)
+redis.call('ZADD', 'vox:jobs', now, id)
+seat(id)
+redis.call('EXPIRE', 'vox:jobs', ARGV[9])
+redis.call('EXPIRE', 'vox:turn', ARGV[9])
+say(id, 'accepted: ' .. windows .. ' windows, ' .. (#ARGV - 9) .. ' of ' .. ARGV[4] .. ' references to prepare')
+expire(id, ARGV[9])
+return {'accepted', waiting, mine}
+"""
+)
+
+# patience, room if nobody has said -> units
+RELEASE = (
+    _COMMON
+    + """
+local room, out = tonumber(redis.call('GET', 'vox:room') or ARGV[2]), {}
+while redis.call('ZCARD', flight) < room do
+  local id = redis.call('ZRANGE', rota, 0, 0)[1]
+  if not id then break end
+  local part, index = 'reference', false
+  if running(id) then
+    index = redis.call('LPOP', job(id, 'references'))
+    if not index and number(id, 'references_left') <= 0 then
+      part, index = 'window', redis.call('LPOP', job(id, 'again'))
+      if not index and number(id, 'next') < number(id, 'windows') then
+        index = redis.call('HINCRBY', job(id), 'next', 1) - 1
+      end
+    end
+  end
+  if index then
+    local unit = id .. '|' .. part .. '|' .. index
+    if redis.call('ZADD', flight, 'NX', now + ARGV[1], unit) == 1 then
+      redis.call('HINCRBY', job(id), 'out', 1)
+      out[#out + 1] = unit
+    end
+    seat(id)
+  else
+    redis.call('ZREM', rota, id)
+  end
+end
+return out
+"""
+)
+
+# unit, holder, lease -> 0: not in flight, or another's; 1; 2: to be computed alone
+TAKE = (
+    _COMMON
+    + """
+local lease = 'vox:lease:' .. ARGV[1]
+if not redis.call('ZSCORE', flight, ARGV[1]) then return 0 end
+if not redis.call('SET', lease, ARGV[2], 'NX', 'EX', ARGV[3]) and redis.call('GET', lease) ~= ARGV[2] then return 0 end
+return 1 + redis.call('HEXISTS', job(split(ARGV[1]), 'failures'), ARGV[1])
+"""
+)
+
+# unit, holder, seconds until it is overdue [, stage, field of the trace, work] -> 1, or 0 if the lease is another's
+PASS = (
+    _COMMON
+    + """
+local unit = ARGV[1]
+local id, part, index = split(unit)
+if redis.call('GET', 'vox:lease:' .. unit) ~= ARGV[2] or not running(id) then return 0 end
+redis.call('ZADD', flight, 'XX', now + ARGV[3], unit)
+redis.call('DEL', 'vox:lease:' .. unit)
+redis.call('HDEL', job(id, 'taken'), unit)
+if ARGV[4] then
+  redis.call('HSET', job(id, 'trace'), ARGV[5], ARGV[6])
+  redis.call('HSET', job(id), 'updated', now)
+  tell(id, part, index, ARGV[4], '')
+end
+return 1
+"""
+)
+
+# unit, stage, field of the trace, work, output, lifetime of jobs, lifetime of voices -> 1, or 0 if it had landed
+LAND = (
+    _COMMON
+    + """
+local unit = ARGV[1]
+local id, part, index = split(unit)
+if not running(id) or not ground(unit) then return 0 end
+redis.call('HSET', job(id, 'trace'), ARGV[3], ARGV[4])
+redis.call('HSET', job(id), 'updated', now)
+local new = part == 'window' and redis.call('HSETNX', job(id, 'results'), index, ARGV[5]) == 1
+tell(id, part, index, ARGV[2], '')
+if part == 'window' then
+  redis.call('RPUSH', 'vox:landed', now)
+  redis.call('LTRIM', 'vox:landed', -32, -1)
+  redis.call('EXPIRE', 'vox:landed', 3600)
+  if new then count_landed(id, ARGV[6], ARGV[7]) end
+elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
+  seat(id)
+end
+return 1
+"""
+)
+
+# unit, stage, error, allow gaps, lifetime of jobs, lifetime of voices
+GIVE_UP = (
+    _COMMON
+    + """
+local unit = ARGV[1]
+local id, part, index = split(unit)
+if not running(id) or not ground(unit) then return end
+local dead = 'vox:dead:' .. unit
+local voice = redis.call('HGET', job(id), 'voice')
+local inputs = part == 'window' and job(id, 'sources') or 'vox:voice:' .. voice .. ':sounds'
+redis.call('HSET', dead, 'stage', ARGV[2], 'error', ARGV[3], 'time', now,
+           'input', redis.call('HGET', inputs, index) or '')
+redis.call('EXPIRE', dead, ARGV[5])
+redis.call('ZADD', 'vox:dead', now, unit)
+redis.call('EXPIRE', 'vox:dead', ARGV[5])
+say(id, part .. ' ' .. index .. ' given up: ' .. ARGV[3])
+if part == 'window' and ARGV[4] == '1' then
+  local new = redis.call('HSETNX', job(id, 'results'), index, '') == 1
+  redis.call('HSET', job(id), 'gap:' .. index, now)
+  tell(id, part, index, 'vocoder', '')
+  if new then count_landed(id, ARGV[5], ARGV[6]) end
+else
+  settle(id, 'failed', part .. ' ' .. index .. ': ' .. ARGV[3], ARGV[5])
+  tell(id, part, index, ARGV[2], ARGV[3])
+end
+"""
+)
+
+# patience -> {unit, holder that died with it or '', ...} that are overdue and that nobody holds
+OVERDUE = (
+    _COMMON
+    + """
+local out = {}
+for _, unit in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
+  local id = split(unit)
+  if redis.call('EXISTS', 'vox:lease:' .. unit) == 0 then
+    if running(id) then
+      redis.call('ZADD', flight, now + ARGV[1], unit)
+      out[#out + 1] = unit
+      out[#out + 1] = redis.call('HGET', job(id, 'taken'), unit) or ''
+      redis.call('HDEL', job(id, 'taken'), unit)
+      say(id, string.gsub(unit, '^.-|', '') .. ' is sent again' .. (out[#out] ~= '' and ', last ' .. out[#out] or ''))
+    else
+      ground(unit)
+    end
+  end
+end
+return out
+"""
+)
+
+# Messages are lost: whatever nobody holds is overdue.
+HURRY = (
+    _COMMON
+    + """
+for _, unit in ipairs(redis.call('ZRANGE', flight, 0, -1)) do
+  if redis.call('EXISTS', 'vox:lease:' .. unit) == 0 then redis.call('ZADD', flight, now, unit) end
+end
+"""
+)
+
+# id, references... that have to be prepared again
+PREPARE = (
+    _COMMON
+    + """
+local id = ARGV[1]
+for i = 2, #ARGV do
+  if not redis.call('ZSCORE', flight, id .. '|reference|' .. ARGV[i])
+     and not redis.call('LPOS', job(id, 'references'), ARGV[i]) then
+    redis.call('RPUSH', job(id, 'references'), ARGV[i])
+    redis.call('HINCRBY', job(id), 'references_left', 1)
+    say(id, 'reference ' .. ARGV[i] .. ' is lost, and prepared again')
+  end
+end
+if running(id) then seat(id) end
+"""
+)
+
+# id -> 1, or 0 if it does not run
+PAUSE = (
+    _COMMON
+    + """
+local id = ARGV[1]
+if not running(id) then return 0 end
+ground_all(id)
+redis.call('HSET', job(id), 'state', 'paused', 'updated', now)
+say(id, 'paused')
+return 1
+"""
+)
+
+# id, lifetime, missing references... -> 1, or 0 if it is neither paused nor failed
+RESUME = (
+    _COMMON
+    + """
+local id = ARGV[1]
+local state = redis.call('HGET', job(id), 'state')
+if state ~= 'paused' and state ~= 'failed' then return 0 end
+redis.call('DEL', job(id, 'references'), job(id, 'again'))
+for i = 3, #ARGV do redis.call('RPUSH', job(id, 'references'), ARGV[i]) end
+for i = number(id, 'collected'), number(id, 'next') - 1 do
+  if redis.call('HEXISTS', job(id, 'results'), i) == 0 then redis.call('RPUSH', job(id, 'again'), i) end
+end
+redis.call('HSET', job(id), 'state', 'running', 'error', '', 'references_left', #ARGV - 2, 'updated', now)
+redis.call('HDEL', job(id), 'finished')
+redis.call('ZADD', active, now, id)
+say(id, 'resumed')
+expire(id, ARGV[2])
+seat(id)
+return 1
+"""
+)
+
+# id, window, lifetime of jobs, lifetime of voices: the window becomes a gap -> 1, or 0 if it has a result
+DROP = (
+    _COMMON
+    + """
+local id = ARGV[1]
+if redis.call('HSETNX', job(id, 'results'), ARGV[2], '') == 0 then return 0 end
+redis.call('HSET', job(id), 'gap:' .. ARGV[2], now)
+say(id, 'window ' .. ARGV[2] .. ' dropped')
+count_landed(id, ARGV[3], ARGV[4])
+return 1
+"""
+)
+
+# id, state, error, lifetime of jobs, lifetime of voices: for good; only the record stays
+END = (
+    _COMMON
+    + """
+local id = ARGV[1]
+if redis.call('EXISTS', job(id)) == 0 then return end
+settle(id, ARGV[2], ARGV[3], ARGV[4])
+let_voice_go(id, ARGV[5])
+for _, part in ipairs({'sources', 'results', 'events', 'references', 'again', 'taken', 'failures'}) do
+  redis.call('DEL', job(id, part))
+end
+"""
+)

@@ -1,0 +1,100 @@
+"""Renew the leases that this worker holds; one worker of all reconciles and sweeps."""
+
+import logging
+import threading
+import time
+
+import redis
+
+from voxrelay.relay import keys, presence
+from voxrelay.relay.connect import client
+from voxrelay.workers.runtime.desk import Desk
+
+log = logging.getLogger("voxrelay")
+
+TICK_SECONDS = 1.0
+LEADER_SECONDS = 5
+SWEEP_SECONDS = 60.0
+# Units in flight beyond what workers can hold: enough that a worker that is done finds the next one waiting.
+SPARE_ROOM = 2
+_LIVING = ("running", "paused", "done")
+
+
+class Housekeeper:
+    """Looks after leases every second, and if it leads, after all units and jobs."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.jobs, self.tensors = desk, desk.stores.jobs, desk.stores.tensors
+        self.config, self.dispatch = desk.config, desk.dispatch
+        self.name = f"{desk.host}:{desk.process}"
+        self._broker = client(desk.config.redis.broker or "")
+        self._servers: dict[str, str] = {}
+        self._swept = 0.0
+
+    def keep_up(self, leaving: threading.Event) -> None:
+        """Renew and reconcile every second until the worker leaves."""
+        while not leaving.wait(TICK_SECONDS):
+            try:
+                self.dispatch.renew(list(self.desk.held.values()))
+                if self._leads():
+                    self._lead()
+            except redis.RedisError as error:
+                log.warning("leases not renewed: %s", error)
+
+    def leave(self) -> None:
+        """Let another worker reconcile at once."""
+        if self.jobs.get(keys.RECONCILER) == self.name.encode():
+            self.jobs.delete(keys.RECONCILER)
+
+    def _leads(self) -> bool:
+        """Whether this worker reconciles: the lock is its own, or nobody's."""
+        if self.jobs.set(keys.RECONCILER, self.name, nx=True, ex=LEADER_SECONDS):
+            return True
+        if self.jobs.get(keys.RECONCILER) == self.name.encode():
+            self.jobs.expire(keys.RECONCILER, LEADER_SECONDS)
+            return True
+        return False
+
+    def _lead(self) -> None:
+        self._make_room()
+        if self._restarted():
+            log.warning("Redis has restarted: what nobody holds is sent again")
+            self.dispatch.hurry()
+        for unit in self.dispatch.reconcile():
+            log.warning("released again: %s", unit)
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._sweep()
+
+    def _make_room(self) -> None:
+        """Let as many units be in flight as keep all workers busy: the fewer, the sooner a new job has its turn."""
+        batches = [self.config.pools[worker.pool].batch for worker in presence.present(self.jobs)]
+        room = self.config.limits.in_flight or sum(2 * batch - 1 for batch in batches) + SPARE_ROOM
+        self.jobs.set(keys.ROOM, room, ex=SWEEP_SECONDS)
+
+    def _restarted(self) -> bool:
+        """Whether a Redis is another process than before: it may have forgotten messages, or all."""
+        found = {
+            name: server.info("server")["run_id"] for name, server in (("broker", self._broker), ("jobs", self.jobs))
+        }
+        before, self._servers = self._servers, found
+        return bool(before) and before != found
+
+    def _sweep(self) -> None:
+        """Renew the lifetimes of jobs that run, and remove what a crash has left of those that do not."""
+        for raw in self.jobs.zrange(keys.ACTIVE, 0, -1):
+            job_id = raw.decode()
+            if self.dispatch.ledger.state(job_id) == "running":
+                self.dispatch.renew_job(job_id)
+            elif not self.jobs.exists(keys.job(job_id)):
+                self.jobs.zrem(keys.ACTIVE, job_id)
+        for index, name in ((keys.JOBS, keys.job), (keys.DEAD, keys.dead)):
+            for raw in self.jobs.zrange(index, 0, -1):
+                if not self.jobs.exists(name(raw.decode())):
+                    self.jobs.zrem(index, raw)
+        states: dict[str, str] = {}
+        for key in self.tensors.scan_iter(match=keys.TENSORS, count=1000):
+            job_id = key.decode().split(":")[2]
+            states.setdefault(job_id, self.dispatch.ledger.state(job_id))
+            if states[job_id] not in _LIVING:
+                self.tensors.delete(key)
