@@ -9,8 +9,8 @@ from typing import Self
 from voxrelay.producer.collect import Collector, OnProgress
 from voxrelay.producer.join import Joiner
 from voxrelay.producer.keep import Keeper
-from voxrelay.producer.output import Partial
-from voxrelay.producer.recording import Samples
+from voxrelay.producer.level import Samples
+from voxrelay.producer.partial import Partial
 from voxrelay.producer.session import Session
 from voxrelay.relay import clock, flac
 from voxrelay.relay.errors import BadInputError
@@ -152,8 +152,6 @@ class Conversion:
         The window before is the one that was written last for certain; its sound is still there.
         """
         joiner, written = self._joiner(), collector.collected
-        if not written and not partial.length:
-            return joiner, 0
         blob = self.session.ledger.result(self.job, written)
         if blob is not None and partial.resume(joiner.resume(written, _sound(blob))):
             return joiner, written + 1

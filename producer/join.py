@@ -1,14 +1,16 @@
-"""Join converted windows: cut the context away, cross-fade the seams, restore level and silence."""
+"""Join converted windows into one stream: cut the context away, cross-fade the seams, keep pauses silent."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from voxrelay.producer.recording import Samples
+from voxrelay.producer.level import Samples
 from voxrelay.relay import clock
+from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Span
 
-# Half of the fade around a seam, and the fade into silence, in samples at 22.05 kHz: 10 ms.
+# Half of the fade around a seam, and all of the fade into a pause, in samples at 22.05 kHz: 10 ms.
 HALF_FADE = clock.SOUND_PER_HOP // 2
 
 
@@ -16,66 +18,84 @@ class Joiner:
     """Turns windows of sound, given in order, into one stream at 22.05 kHz.
 
     Args:
-        windows: the plan, in samples at 16 kHz.
-        gain: what the source was multiplied with; the stream is brought back to the source's level.
-        quiet: stretches of the source that are silent, in samples at 16 kHz; they stay so.
+        windows: the windows, in samples at 16 kHz, as ``clock.plan_windows`` cuts them.
+        gain: factor that the source was brought to the common level with; it is taken back.
+        quiet: stretches (start, stop) of the source, in samples at 16 kHz, in which the stream is
+            silent, but for a fade of 10 ms at each edge within them.
 
     """
 
-    def __init__(self, windows: Sequence[Span], gain: float, quiet: Sequence[tuple[int, int]]) -> None:
-        self.windows, self._level = windows, np.float32(1 / gain)
+    def __init__(self, windows: list[Span], gain: float, quiet: Sequence[tuple[int, int]]) -> None:
+        self._windows = windows
+        self._level = np.float32(1 / gain)
         self._quiet = [(clock.sound_samples(start), clock.sound_samples(stop)) for start, stop in quiet]
-        self._next = self._position = 0
+        context = windows[1].keep_from - windows[1].start if len(windows) > 1 else 0
+        self._half = min(HALF_FADE, clock.sound_samples(context))
+        self._ramp = np.linspace(0, 1, 2 * self._half, dtype=np.float32)
+        self._next = 0
         self._tail = np.zeros(0, dtype=np.float32)
 
     @property
     def total(self) -> int:
         """Samples of the whole stream."""
-        return clock.sound_samples(self.windows[-1].keep_to)
+        return self._final(len(self._windows) - 1)
 
     def add(self, sound: Samples | None) -> Samples:
-        """Take the sound of the next window, float32 [samples]; None leaves a gap. Return what is final."""
-        first, last = self._next == 0, self._next == len(self.windows) - 1
-        piece = self._heard(self._next, sound)
-        self._next += 1
+        """Take the sound of the next window, float32 [samples], or None for silence in its place.
+
+        Returns what is final of the stream and was not returned before, in -1..1.
+
+        Raises:
+            StageError: there is less sound than the window is long.
+
+        """
+        index, first = self._next, self._next == 0
+        piece = self._piece(index, sound)
         if not first:
-            ramp = np.linspace(0, 1, 2 * HALF_FADE, dtype=np.float32)
-            piece[: 2 * HALF_FADE] = piece[: 2 * HALF_FADE] * ramp + self._tail * (1 - ramp)
-        if not last:
-            self._tail, piece = piece[-2 * HALF_FADE :], piece[: -2 * HALF_FADE]
-        finished: Samples = np.clip(piece * self._level * self._presence(len(piece)), -1, 1)
-        self._position += len(piece)
-        return finished
+            faded = len(self._ramp)
+            piece[:faded] = piece[:faded] * self._ramp + self._tail * (1 - self._ramp)
+        begin = 0 if first else self._final(index - 1)
+        keep = self._final(index) - begin
+        self._next, self._tail = index + 1, piece[keep:]
+        return self._finish(piece[:keep], begin)
 
     def resume(self, index: int, sound: Samples | None) -> int:
-        """Go on after window ``index``, given its sound; return how many samples were final by then."""
-        self._next = index + 1
-        if index == len(self.windows) - 1:
-            self._position = self.total
-        else:
-            self._tail = self._heard(index, sound)[-2 * HALF_FADE :]
-            self._position = clock.sound_samples(self.windows[index].keep_to) - HALF_FADE
-        return self._position
+        """Go on as if window ``index``, with this sound, had just been added.
 
-    def _heard(self, index: int, sound: Samples | None) -> Samples:
-        """Cut the context of a window away, but for what the fades at its seams need."""
-        span = self.windows[index]
-        begin = clock.sound_samples(span.keep_from) - (HALF_FADE if index else 0)
-        end = clock.sound_samples(span.keep_to) + (HALF_FADE if index < len(self.windows) - 1 else 0)
+        Returns how many samples of the stream were final by then.
+        """
+        begin = 0 if index == 0 else self._final(index - 1)
+        self._next, self._tail = index + 1, self._piece(index, sound)[self._final(index) - begin :]
+        return self._final(index)
+
+    def _final(self, index: int) -> int:
+        """Count the samples that are final once window ``index`` was added."""
+        end = clock.sound_samples(self._windows[index].keep_to)
+        return end if index == len(self._windows) - 1 else end - self._half
+
+    def _piece(self, index: int, sound: Samples | None) -> Samples:
+        """Return what is heard of a window, half a fade beyond each seam included."""
+        span = self._windows[index]
+        origin = clock.sound_samples(span.start)
+        begin = clock.sound_samples(span.keep_from) - origin - (0 if index == 0 else self._half)
+        end = clock.sound_samples(span.keep_to) - origin + (0 if index == len(self._windows) - 1 else self._half)
         if sound is None:
             return np.zeros(end - begin, dtype=np.float32)
-        origin = clock.sound_samples(span.start)
-        heard: Samples = sound[begin - origin : end - origin].copy()
-        return heard
+        if len(sound) < end:
+            raise StageError(f"window {index} became {len(sound)} samples of sound, {end} are needed")
+        return sound[begin:end].astype(np.float32)
 
-    def _presence(self, length: int) -> Samples:
-        """Return 0 within silence and 1 outside it, with short ramps between, for what comes next."""
-        presence = np.ones(length, dtype=np.float32)
+    def _finish(self, piece: Samples, begin: int) -> Samples:
+        """Bring a piece of the stream, from sample ``begin`` on, to its level, and silence its pauses."""
+        piece = piece * self._level
         for start, stop in self._quiet:
-            begin, end = max(start - self._position, 0), min(stop - self._position, length)
-            if begin < end:
-                place = np.arange(begin, end) + self._position
-                into = np.where(start == 0, np.inf, place - start) / HALF_FADE
-                out_of = np.where(stop >= self.total, np.inf, stop - 1 - place) / HALF_FADE
-                presence[begin:end] = 1 - np.clip(np.minimum(into, out_of), 0, 1)
-        return presence
+            low, high = max(start, begin), min(stop, begin + len(piece))
+            if low < high:
+                piece[low - begin : high - begin] *= self._pause(start, stop, np.arange(low, high))
+        return np.clip(piece, -1, 1)
+
+    def _pause(self, start: int, stop: int, position: NDArray[np.int_]) -> Samples:
+        """Return the factors, float32, at some positions of a pause; it has no edge where the stream has none."""
+        after = 1 - (position - start) / HALF_FADE if start > 0 else np.zeros(len(position))
+        before = 1 - (stop - 1 - position) / HALF_FADE if stop < self.total else np.zeros(len(position))
+        return np.maximum(np.maximum(after, before), 0).astype(np.float32)

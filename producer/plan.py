@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxrelay.producer.recording import Recording, Samples, survey
+from voxrelay.producer.level import Samples
+from voxrelay.producer.recording import Recording, survey
 from voxrelay.producer.session import client_name
 from voxrelay.producer.voice import TargetVoice, read_voices
 from voxrelay.relay import clock

@@ -12,7 +12,8 @@ from voxrelay.fleet import local
 from voxrelay.producer.collect import Collector, OnProgress, Progress
 from voxrelay.producer.conversion import Conversion, Result, ignore
 from voxrelay.producer.keep import Keeper
-from voxrelay.producer.output import Partial, check_writable
+from voxrelay.producer.output import check_writable
+from voxrelay.producer.partial import Partial
 from voxrelay.producer.plan import Plan, plan_conversion, plan_stages
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit

@@ -1,4 +1,8 @@
-"""Recordings as they come in: any format that libsndfile reads, checked, made 16 kHz mono."""
+"""Recordings as they come in: any format that libsndfile reads, checked, made 16 kHz mono.
+
+A recording is read twice and never held: once to find out what there is to know before a job can be
+written down, and once more for the sound of its windows. Both passes give the same samples.
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -8,29 +12,24 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
 
+from voxrelay.producer import level
+from voxrelay.producer.level import Samples
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 
-Samples = NDArray[np.float32]
-
-# All speech is brought to one level before it is encoded, and the result back to the source's.
-LEVEL_DB = -23.0
-SILENCE_DB = -60.0
-QUIET_BELOW_SPEECH_DB = 40.0
-QUIET_SECONDS = 0.2
 SHORT_SOURCE = 1.5
-BLOCK = 65_536  # frames of a file that are decoded at a time
+_BLOCK = 65_536  # frames that are read at a time, at the recording's own rate
 _FORMATS = "any format of libsndfile: wav, flac, ogg, opus, mp3, aiff, au, caf, ..."
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording as a first pass over it found it; its samples stay in the file.
+    """What a first pass found out about a recording; positions and lengths are samples at 16 kHz.
 
-    ``length`` is in samples at 16 kHz, mono; ``gain`` brings its speech to the common level, 1 for
-    silence; ``digest`` is a hash of the samples; ``quiet`` are its stretches of silence at 16 kHz.
+    ``rate`` and ``channels`` are the file's own. ``gain`` brings the level of its speech to
+    ``level.LEVEL_DB``, and is 1 for silence. ``digest`` is the hash of its float32 samples, ``quiet``
+    the stretches (start, stop) in which nothing is said.
     """
 
     path: Path
@@ -48,23 +47,27 @@ class Recording:
         return self.length / clock.RATE
 
     def blocks(self) -> Iterator[Samples]:
-        """Read it a block at a time: float32 [samples] at 16 kHz, mono."""
-        return _blocks(self.path)
+        """Yield all of its sound, float32 [samples] at 16 kHz, a block at a time.
+
+        Raises:
+            BadInputError: the file is no longer what it was.
+
+        """
+        length = 0
+        for block in _blocks(self.path):
+            length += len(block)
+            yield block
+        if length != self.length:
+            what = f"was {self.length} samples long and is now {length}"
+            raise BadInputError(what, where=str(self.path), hint="leave it alone while it is converted")
 
     def windows(self, windows: Iterable[clock.Window]) -> Iterator[Samples]:
-        """Read windows, in order of their starts; the end of the last is filled up to 20 ms with zeros."""
-        blocks, held, origin = self.blocks(), np.zeros(0, dtype=np.float32), 0  # origin: where held begins
-        for window in windows:
-            while origin + len(held) < window.start + window.length and (block := next(blocks, None)) is not None:
-                held = np.concatenate([held, block])
-                passed = min(max(window.start - origin, 0), len(held))
-                held, origin = held[passed:], origin + passed
-            piece = held[window.start - origin :][: window.length]
-            yield np.pad(piece, (0, window.length - len(piece)))
+        """Yield the sound of windows, float32 [samples] at 16 kHz as recorded; see :func:`cut`."""
+        return cut(self.blocks(), self.length, windows)
 
 
 def survey(path: Path, shortest: float, longest: float) -> Recording:
-    """Read a recording once, a block at a time, for what must be known before any of it is converted.
+    """Read a recording once, to know what it is.
 
     Args:
         path: the file.
@@ -76,80 +79,61 @@ def survey(path: Path, shortest: float, longest: float) -> Recording:
 
     """
     info = _inspect(path)
-    seconds = info.frames / info.samplerate
-    where = str(path)
-    if info.frames == 0:
-        raise BadInputError("holds no samples", where=where, hint="was the recording stopped before it began?")
-    if seconds < shortest:
-        raise BadInputError(f"{seconds:.2f} s is too short", where=where, hint=f"at least {shortest:g} s are needed")
-    if seconds > longest:
-        hint = f"at most {longest:g} s are accepted: cut it, or raise `limits` in queues.yml"
-        raise BadInputError(f"{seconds:.1f} s is too long", where=where, hint=hint)
-    digest, powers, length, rest = hashlib.sha256(), [], 0, np.zeros(0, dtype=np.float32)
+    _check_length(path, info.frames / info.samplerate, shortest, longest)
+    digest, meter, length = hashlib.sha256(), level.Meter(), 0
     for block in _blocks(path):
-        digest.update(block.tobytes())
+        digest.update(block.data)
+        meter.add(block)
         length += len(block)
-        whole, rest = _whole_frames(np.concatenate([rest, block]))
-        powers.append(_powers(whole))
-    power = np.concatenate(powers)
-    level = _speech_level(power)
+    _check_length(path, length / clock.RATE, shortest, longest)  # a damaged header promises anything
     return Recording(
-        path,
-        length,
-        int(info.samplerate),
-        int(info.channels),
-        gain=1.0 if level < SILENCE_DB else float(10 ** ((LEVEL_DB - level) / 20)),
+        path=path,
+        length=length,
+        rate=info.samplerate,
+        channels=info.channels,
+        gain=meter.gain,
         digest=digest.hexdigest()[:32],
-        quiet=_quiet(power, level, length),
-        notes=_notes(info, seconds),
+        quiet=meter.quiet,
+        notes=_notes(info, info.frames / info.samplerate),
     )
 
 
-def speech_level(samples: Samples) -> float:
-    """Measure the level of the speech in dBFS: of 20 ms frames, those within 30 dB of the loudest."""
-    return _speech_level(_powers(_whole_frames(samples)[0]))
+def cut(blocks: Iterator[Samples], length: int, windows: Iterable[clock.Window]) -> Iterator[Samples]:
+    """Yield windows, in the order of their starts, of sound that comes in blocks.
+
+    Holds no more than one block and one window. A window that goes beyond ``length`` samples is filled
+    up with zeros; the blocks hold at least as many.
+    """
+    held, origin = np.zeros(0, dtype=np.float32), 0
+    for window in windows:
+        stop = min(window.start + window.length, length)
+        while origin + len(held) < stop:
+            past = min(window.start - origin, len(held))
+            held, origin = np.concatenate([held[past:], next(blocks)]), origin + past
+        piece = held[window.start - origin : stop - origin]
+        yield np.pad(piece, (0, window.length - len(piece)))
 
 
 def _blocks(path: Path) -> Iterator[Samples]:
-    """Decode a file, mix it to mono and resample it to 16 kHz, a block at a time."""
-    with soundfile.SoundFile(path) as file:
-        rate = file.samplerate
-        resampler = None if rate == clock.RATE else soxr.ResampleStream(rate, clock.RATE, 1, dtype="float32")
-        while len(sound := file.read(BLOCK, dtype="float32", always_2d=True)):
-            if not np.isfinite(sound).all():
-                raise BadInputError(
-                    "holds samples that are not finite numbers", where=str(path), hint="export it again"
-                )
-            mono = sound.mean(axis=1, dtype=np.float32)
-            yield mono if resampler is None else resampler.resample_chunk(mono)
-        if resampler is not None:
-            yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+    """Yield mono sound, float32 [samples] at 16 kHz, in blocks.
 
+    Raises:
+        BadInputError: a sample is not finite, or what follows cannot be decoded.
 
-def _whole_frames(samples: Samples) -> tuple[Samples, Samples]:
-    """Split samples into whole frames of 20 ms, [frames, 320], and the rest."""
-    whole = len(samples) // clock.CONTENT_HOP * clock.CONTENT_HOP
-    return samples[:whole].reshape(-1, clock.CONTENT_HOP), samples[whole:]
-
-
-def _powers(frames: Samples) -> NDArray[np.float64]:
-    power: NDArray[np.float64] = np.square(frames, dtype=np.float64).mean(axis=1)
-    return power
-
-
-def _speech_level(power: NDArray[np.float64]) -> float:
-    speech = power[power >= power.max(initial=0.0) / 1000]
-    return float(10 * np.log10((speech.mean() if len(speech) else 0.0) + 1e-12))
-
-
-def _quiet(power: NDArray[np.float64], level: float, length: int) -> tuple[tuple[int, int], ...]:
-    """Find stretches of silence, not of soft speech or of a room: they shall stay silent."""
-    if level < SILENCE_DB:
-        return ((0, length),)
-    silent = power <= 10 ** (min(SILENCE_DB, level - QUIET_BELOW_SPEECH_DB) / 10)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    stretches = edges.reshape(-1, 2) * clock.CONTENT_HOP
-    return tuple((int(start), int(stop)) for start, stop in stretches if stop - start >= QUIET_SECONDS * clock.RATE)
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            resampler = None if file.samplerate == clock.RATE else soxr.ResampleStream(file.samplerate, clock.RATE, 1)
+            for block in file.blocks(_BLOCK, dtype="float32", always_2d=True):
+                if not np.isfinite(block).all():
+                    what, hint = "holds samples that are not finite numbers", "export it again"
+                    raise BadInputError(what, where=str(path), hint=hint)
+                mono = block.mean(axis=1, dtype=np.float32)
+                yield resampler.resample_chunk(mono) if resampler else mono
+            if resampler:
+                yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+    except soundfile.SoundFileError as error:
+        raise BadInputError("is not audio that can be read", where=str(path), hint=_FORMATS) from error
 
 
 def _inspect(path: Path) -> soundfile._SoundFileInfo:
@@ -163,6 +147,17 @@ def _inspect(path: Path) -> soundfile._SoundFileInfo:
         return soundfile.info(path)
     except soundfile.SoundFileError as error:
         raise BadInputError("is not audio that can be read", where=str(path), hint=_FORMATS) from error
+
+
+def _check_length(path: Path, seconds: float, shortest: float, longest: float) -> None:
+    where = str(path)
+    if seconds == 0:
+        raise BadInputError("holds no samples", where=where, hint="was the recording stopped before it began?")
+    if seconds < shortest:
+        raise BadInputError(f"{seconds:.2f} s is too short", where=where, hint=f"at least {shortest:g} s are needed")
+    if seconds > longest:
+        hint = f"at most {longest:g} s are accepted: cut it, or raise `limits` in queues.yml"
+        raise BadInputError(f"{seconds:.1f} s is too long", where=where, hint=hint)
 
 
 def _notes(info: soundfile._SoundFileInfo, seconds: float) -> tuple[str, ...]:

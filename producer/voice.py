@@ -2,14 +2,15 @@
 
 import glob
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from voxrelay.producer.recording import SILENCE_DB, Recording, Samples, speech_level, survey
+from voxrelay.producer.level import SILENCE_DB, Samples, speech_level
+from voxrelay.producer.recording import Recording, cut, survey
 from voxrelay.relay import clock
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadInputError
@@ -42,6 +43,8 @@ class TargetVoice:
 def read_voices(names: Sequence[str], config: Config) -> TargetVoice:
     """Read voices, each a file, a folder or a glob; several are blended in equal parts.
 
+    However long a voice is, no more than ``limits.reference`` seconds of it are held.
+
     Raises:
         BadInputError: a name matches nothing, or a voice is unreadable, too short or silent.
 
@@ -50,9 +53,8 @@ def read_voices(names: Sequence[str], config: Config) -> TargetVoice:
     notes: list[str] = []
     for name in names:
         recordings = [survey(path, config.limits.shortest, config.limits.source) for path in find_recordings(name)]
-        joined, said = _join(name, recordings, config)
-        clips += _cut(name, joined, config, share=1 / len(names))
-        notes += said
+        clips += _cut(name, recordings, config, share=1 / len(names))
+        notes += _notes(name, recordings, config)
     return TargetVoice(tuple(clips), tuple(notes))
 
 
@@ -78,29 +80,23 @@ def find_recordings(name: str) -> list[Path]:
     return found
 
 
-def _join(name: str, recordings: list[Recording], config: Config) -> tuple[Samples, list[str]]:
-    """Bring recordings to one level and join them, up to the limit; no more of them is read."""
+def _notes(name: str, recordings: list[Recording], config: Config) -> list[str]:
+    """Say what is unusual about the recordings, and how much of the voice is used."""
     notes = [f"{recording.path.name}: {note}" for recording in recordings for note in recording.notes]
-    total, limit = sum(recording.length for recording in recordings), round(config.limits.reference * clock.RATE)
-    pieces: list[Samples] = []
-    for block in (block * np.float32(recording.gain) for recording in recordings for block in recording.blocks()):
-        pieces.append(block)
-        if sum(map(len, pieces)) >= limit:
-            break
-    joined = np.concatenate(pieces)[:limit]
-    if total > limit:
-        seconds = total / clock.RATE
+    seconds = sum(recording.length for recording in recordings) / clock.RATE
+    if seconds > config.limits.reference:
         notes.append(f"voice {name}: the first {config.limits.reference:g} s of {seconds:.0f} s are used")
-    if total < SHORT_REFERENCE * clock.RATE:
-        seconds = total / clock.RATE
+    if seconds < SHORT_REFERENCE:
         notes.append(f"voice {name}: only {seconds:.2f} s of reference; 10 s or more sound more like the person")
-    return joined, notes
+    return notes
 
 
-def _cut(name: str, samples: Samples, config: Config, share: float) -> list[Clip]:
-    """Cut a voice into windows without context and drop the silent ones."""
-    windows = clock.plan_windows(len(samples), config.window.samples, 0)
-    pieces = [_slice(samples, window) for window in windows]
+def _cut(name: str, recordings: list[Recording], config: Config, share: float) -> list[Clip]:
+    """Join recordings up to the limit, cut them into windows without context and drop the silent ones."""
+    length = sum(recording.length for recording in recordings)
+    used = min(length, round(config.limits.reference * clock.RATE))
+    windows = clock.plan_windows(used, config.window.samples, 0)
+    pieces = cut(_at_one_level(recordings), used, windows)
     spoken = [piece for piece in pieces if speech_level(piece) >= SILENCE_DB]
     if not spoken:
         raise BadInputError("the reference is silent", where=name, hint="a voice needs speech to be heard")
@@ -118,7 +114,8 @@ def _cut(name: str, samples: Samples, config: Config, share: float) -> list[Clip
     ]
 
 
-def _slice(samples: Samples, window: clock.Window) -> Samples:
-    """Take a window out of a voice; the last is filled up to 20 ms with zeros."""
-    piece = samples[window.start : window.start + window.length]
-    return np.pad(piece, (0, window.length - len(piece)))
+def _at_one_level(recordings: list[Recording]) -> Iterator[Samples]:
+    """Yield the sound of recordings, one after the other, in blocks."""
+    for recording in recordings:
+        for block in recording.blocks():
+            yield block * np.float32(recording.gain)

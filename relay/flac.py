@@ -1,7 +1,8 @@
-"""Sound at rest: 16-bit FLAC, which halves what Redis keeps and any player plays.
+"""Sound at rest: 16-bit FLAC that knows its own scale.
 
-Samples are scaled to their peak, so that quiet recordings keep their precision and loud ones are not
-clipped; the file's comment holds the factor that undoes it.
+A recording is divided by its peak before it becomes 16 bit, so that a quiet one keeps its precision
+and a loud one is not clipped; the peak stands in the file's comment. FLAC checks every frame by
+itself (https://www.rfc-editor.org/rfc/rfc9639), so that damage is noticed when it is decoded.
 """
 
 import io
@@ -9,43 +10,63 @@ import math
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.tensors import Audio, Floats
+from voxrelay.relay.tensors import Audio
 
-_MARK = "voxrelay scale "
-_LARGEST = 1e6
-_FULL = 32_767
+FULL_SCALE = 32_767
+LOUDEST = 2.0**31  # integers of 32 bit that were taken for floats; anything above is no recording
+_MAGIC = b"fLaC"
 
 
-def pack(samples: Floats, rate: int) -> bytes:
-    """Write mono sound, float [samples] at ``rate`` Hz, as a FLAC file; the same samples give the same bytes."""
-    peak = float(np.abs(samples).max(initial=0.0)) or 1.0
-    pcm = np.rint(samples * (_FULL / peak)).astype(np.int16)
+def pack(samples: NDArray[np.float32], rate: int) -> bytes:
+    """Compress mono sound, float32 [samples] at ``rate`` Hz; equal sound gives equal bytes.
+
+    Raises:
+        BadInputError: there are no samples, or some are not finite or beyond any scale.
+
+    """
+    peak = float(np.abs(samples).max(initial=0))
+    if not len(samples) or not peak <= LOUDEST:
+        raise BadInputError(f"{len(samples)} samples with a peak of {peak:g}", hint="this is no sound")
+    scale = peak or 1.0
     buffer = io.BytesIO()
     with soundfile.SoundFile(buffer, "w", rate, 1, "PCM_16", format="FLAC") as file:
-        file.comment = f"{_MARK}{peak * (_FULL + 1) / _FULL!r}"
-        file.write(pcm)
+        file.comment = repr(scale)
+        file.write(np.rint(samples.astype(np.float64) / scale * FULL_SCALE).astype(np.int16))
     return buffer.getvalue()
 
 
 def unpack(blob: bytes, longest: int) -> Audio:
-    """Read what :func:`pack` wrote: float32 [samples].
+    """Read what :func:`pack` wrote, as float32; at most ``longest`` samples are ever decoded.
 
     Raises:
-        BadInputError: the bytes are something else, damaged, or longer than ``longest`` samples.
+        BadInputError: the bytes are damaged, not such a file, or hold more samples.
 
     """
+    if not blob.startswith(_MAGIC):
+        raise BadInputError("bytes that are not FLAC")
     try:
         with soundfile.SoundFile(io.BytesIO(blob)) as file:
-            scale = float(file.comment.removeprefix(_MARK))
-            if file.format != "FLAC" or file.channels != 1 or not 0 <= file.frames <= longest:
-                raise ValueError(f"{file.format} of {file.channels} channels and {file.frames} samples")
-            if not file.comment.startswith(_MARK) or not 0 < scale < _LARGEST or not math.isfinite(scale):
-                raise ValueError(f"comment {file.comment[:40]!r}")
-            samples = file.read(dtype="float32")
+            scale = _scale(file.comment)
+            if file.channels != 1 or not 0 < file.frames <= longest:
+                raise BadInputError(f"FLAC of {file.frames} samples in {file.channels} channels",
+                                    hint=f"expected up to {longest} in one")  # fmt: skip
+            samples = file.read(dtype="int16")
             if len(samples) != file.frames:
-                raise ValueError(f"{len(samples)} of {file.frames} samples")
-            return Audio(samples * np.float32(scale), rate=file.samplerate)
-    except (soundfile.SoundFileError, ValueError) as error:
-        raise BadInputError(f"bytes that are not sound at rest ({error})") from error
+                raise BadInputError(f"FLAC that ends after {len(samples)} of {file.frames} samples")
+            return Audio((samples * (scale / FULL_SCALE)).astype(np.float32), rate=file.samplerate)
+    except soundfile.SoundFileError as error:
+        raise BadInputError(f"damaged FLAC ({error})") from error
+
+
+def _scale(comment: str) -> float:
+    """Read the peak that the samples were divided by."""
+    try:
+        scale = float(comment)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale <= LOUDEST:
+        raise BadInputError(f"FLAC whose peak is {comment[:40]!r}", hint=f"expected a number up to {LOUDEST:g}")
+    return scale
