@@ -112,11 +112,13 @@ class Model(_Section):
 
 
 class Pool(_Section):
-    """Worker processes in one environment."""
+    """Worker processes in one environment: see the comments in ``queues.yml``."""
 
     environment: Name
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     threads: Annotated[int, Field(ge=1, le=256)] = 1
+    batch: Annotated[int, Field(ge=1, le=256)] = 1
+    wait: Annotated[float, Field(ge=0, le=1)] = 0.01
 
 
 class Config(_Section):
