@@ -17,6 +17,10 @@ class ContentStage:
         """Fetch the sound."""
         return Audio.from_bytes(fetch([unit.input_key()])[0])
 
+    def bucket(self, item: Audio) -> int:
+        """Return the length of the sound."""
+        return len(item.data)
+
     def run(self, model: ContentModel, part: Part, items: Sequence[Audio]) -> Sequence[Content]:  # noqa: ARG002
         """Encode, and hold the model to N/320 frames: everything later counts on them."""
         contents = model.encode(items)

@@ -35,21 +35,28 @@ class MelStage:
         )
         return Utterance(Content.from_bytes(content), target)
 
-    def run(self, model: MelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:  # noqa: ARG002
-        """Analyse sounds, convert utterances."""
-        return [log_mel(item) if isinstance(item, Audio) else _convert(model, item) for item in items]
+    def bucket(self, item: Audio | Utterance) -> tuple[int, ...]:
+        """Return the shape of the sound or content: content models differ in their features."""
+        return (item if isinstance(item, Audio) else item.content).data.shape
+
+    def run(self, model: MelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:
+        """Analyse the sounds of references, convert the utterances of windows."""
+        if part == "reference":
+            return [log_mel(item) for item in items if isinstance(item, Audio)]
+        return _convert(model, [item for item in items if isinstance(item, Utterance)])
 
     def warm(self, model: MelModel) -> None:  # noqa: ARG002 - the shape of its content is not known here
         """Analyse a second of noise."""
         log_mel(noise())
 
 
-def _convert(model: MelModel, item: Utterance) -> Mel:
-    mel = model.convert([item.content], [item.target])[0]
-    wanted = clock.mel_frames(len(item.content.data))
-    if len(mel.data) != wanted:
-        raise StageError(f"{len(mel.data)} mel frames for {len(item.content.data)} of content, wanted {wanted}")
-    return mel
+def _convert(model: MelModel, items: Sequence[Utterance]) -> list[Mel]:
+    mels = model.convert([item.content for item in items], [item.target for item in items])
+    for mel, item in zip(mels, items, strict=True):
+        wanted = clock.mel_frames(len(item.content.data))
+        if len(mel.data) != wanted:
+            raise StageError(f"{len(mel.data)} mel frames for {len(item.content.data)} of content, wanted {wanted}")
+    return mels
 
 
 def _clips(unit: Unit, fetch: Fetch) -> list[Clip]:

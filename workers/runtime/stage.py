@@ -1,6 +1,6 @@
 """What a stage does with one window or reference: read its inputs, run the model, name the result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,8 +42,12 @@ class Stage(Protocol):
         """Fetch and decode the inputs of a unit; runs beside the computation of others."""
         ...
 
+    def bucket(self, item: Any) -> Hashable:  # noqa: ANN401
+        """Return what items must have in common to be computed together: their length."""
+        ...
+
     def run(self, model: Any, part: Part, items: Sequence[Any]) -> Sequence[Tensor]:  # noqa: ANN401
-        """Compute the outputs of items of one part, in order."""
+        """Compute the outputs of items of one part and bucket at once, in order."""
         ...
 
     def warm(self, model: Any) -> None:  # noqa: ANN401

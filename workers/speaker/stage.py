@@ -36,9 +36,15 @@ class SpeakerStage:
         found = fetch([unit.manifest.output_key("reference", i, "speaker") for i in range(len(clips))])
         return Blend([Voice.from_bytes(blob) for blob in found], [clip.weight for clip in clips])
 
-    def run(self, model: SpeakerModel, part: Part, items: Sequence[Audio | Blend]) -> Sequence[Voice]:  # noqa: ARG002
-        """Embed sounds, mix blends."""
-        return [item.mix() if isinstance(item, Blend) else model.embed([item])[0] for item in items]
+    def bucket(self, item: Audio | Blend) -> int:
+        """Return the length of the sound; blends are all alike."""
+        return len(item.data) if isinstance(item, Audio) else 0
+
+    def run(self, model: SpeakerModel, part: Part, items: Sequence[Audio | Blend]) -> Sequence[Voice]:
+        """Embed the sounds of references, mix the blends of windows."""
+        if part == "window":
+            return [item.mix() for item in items if isinstance(item, Blend)]
+        return model.embed([item for item in items if isinstance(item, Audio)])
 
     def warm(self, model: SpeakerModel) -> None:
         """Embed a second of noise."""

@@ -17,6 +17,10 @@ class VocoderStage:
         """Fetch the mel."""
         return Mel.from_bytes(fetch([unit.output_key("mel")])[0])
 
+    def bucket(self, item: Mel) -> int:
+        """Return the number of frames."""
+        return len(item.data)
+
     def run(self, model: VocoderModel, part: Part, items: Sequence[Mel]) -> Sequence[Audio]:  # noqa: ARG002
         """Vocode."""
         return model.vocode(items)
