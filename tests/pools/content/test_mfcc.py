@@ -43,7 +43,7 @@ def test_each_frame_is_centred_on_its_samples() -> None:
 
 
 def test_a_batch_is_each_clip_alone() -> None:
-    clips = [Audio(noise(16_000, seed), RATE) for seed in (1, 2)]
+    clips = [Audio(noise(16_000, seed), RATE) for seed in range(8)]
     batch = mfcc.load().encode(clips)
     for clip, content in zip(clips, batch, strict=True):
         np.testing.assert_array_equal(content.data, encode(clip.data))
