@@ -1,9 +1,8 @@
-"""The desk of a pool: it takes a message, fetches the inputs, runs the model and files the result."""
+"""The desk of a pool: it takes a message, fetches the inputs, has the model run and files the result."""
 
 import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, cast, get_args
@@ -12,18 +11,21 @@ import redis
 from celery import Celery
 from celery.exceptions import Ignore
 
+from voxrelay.relay import keys
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, UnitId
 from voxrelay.relay.errors import StageError, VoxError
 from voxrelay.relay.job import JOB_ID, Link, Part, Times, Work
+from voxrelay.relay.tensors import Tensor
+from voxrelay.workers.runtime.batcher import Batcher, Outcome
 from voxrelay.workers.runtime.stage import Stage, Unit
 
 log = logging.getLogger("voxrelay")
 
 
 class Desk:
-    """Handles the units of one pool. Threads fetch and file side by side; one at a time computes."""
+    """Handles the units of one pool. Threads fetch and file side by side; their items meet in a batcher."""
 
     def __init__(self, config: Config, app: Celery, pool: str, stage: Stage, models: dict[str, Any]) -> None:
         self.config, self.pool, self.stage, self.models = config, pool, stage, models
@@ -33,7 +35,8 @@ class Desk:
         self.ledger = self.dispatch.ledger
         self.held: set[UnitId] = set()
         self.host, self.process = socket.gethostname(), os.getpid()
-        self._computing = threading.Lock()
+        settings = config.pools[pool]
+        self.batcher = Batcher(settings.batch, settings.wait, lambda units: log.debug("computing %s", units))
 
     def handle(self, job: str, part: str, index: int, model: str, released: float) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
@@ -91,17 +94,22 @@ class Desk:
         cached = bool(self.stores.tensors.exists(unit.output_key(self.name)))
         item = None if cached else self.stage.read(unit, fetch)
         fetched = time.time()
-        blob, started, ended = (b"", fetched, fetched) if cached else self._compute(unit, model, item)
+        outcome = None if cached else self._compute(unit, model, item)
+        blob = outcome.output.to_bytes() if outcome else b""
+        started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)
         queued = self._queued(unit, released)
         times = Times(queued=queued, taken=taken, fetched=fetched, started=started, ended=ended, filed=time.time())
         self._file(unit, model, blob, read, times)
 
-    def _compute(self, unit: Unit, model: str, item: object) -> tuple[bytes, float, float]:
-        """Run the model on one item; return the output's bytes, and when it began and ended."""
-        with self._computing:
-            started = time.time()
-            output = self.stage.run(self.models[model], unit.part, [item])[0]
-            return output.to_bytes(), started, time.time()
+    def _compute(self, unit: Unit, model: str, item: object) -> Outcome:
+        """Have the model run, with others of the same kind; a unit that failed before is kept from them."""
+
+        def run(items: Sequence[Any]) -> Sequence[Tensor]:
+            return self.stage.run(self.models[model], unit.part, items)
+
+        name = UnitId(unit.manifest.id, unit.part, unit.index)
+        alone = bool(self.stores.jobs.hexists(keys.failures(name.job), str(name)))
+        return self.batcher.compute(run, item, (model, unit.part, self.stage.bucket(item)), ticket=name, alone=alone)
 
     def _file(self, unit: Unit, model: str, blob: bytes, read: int, times: Times) -> None:
         """Write the output once, then the trace and the event that announces it; nothing for an ended job."""

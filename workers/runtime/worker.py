@@ -25,9 +25,6 @@ from voxrelay.workers.runtime.stage import Stage
 
 log = logging.getLogger("voxrelay")
 
-# One unit is computed while the inputs of the next are fetched.
-TASK_THREADS = 2
-
 
 def prepare(config: Config, pool: str) -> tuple[Stage, dict[str, Any]]:
     """Load a pool's models and run each once."""
@@ -60,7 +57,7 @@ def serve(config: Config, pool: str) -> None:
     worker = app.Worker(
         hostname=f"{pool}.{mine.process}@{mine.host}",
         pool="threads",
-        concurrency=TASK_THREADS,
+        concurrency=2 * config.pools[pool].batch,  # a batch is computed while the inputs of the next are fetched
         queues=[keys.queue(desk.name, model) for model in models],
         loglevel="WARNING",
         without_gossip=True,
@@ -86,7 +83,8 @@ def add_task(app: Celery, desk: Desk) -> None:
         throws=(VoxError, Ignore, redis.RedisError),
     )
     def handle(job: str, part: str, index: int, model: str, released: float) -> None:
-        desk.handle(job, part, index, model, released)
+        with desk.batcher.arrival():
+            desk.handle(job, part, index, model, released)
 
 
 def end_with_stdin() -> None:
