@@ -1,7 +1,7 @@
 """The virtual environments of the pools: one lock each, built by uv with hard links.
 
-A worker environment holds its lock and, of voxrelay, only ``relay`` and ``workers`` (for training, that
-room as well): a worker that imported the producer or the command line would fail at once.
+A worker environment holds its lock and, of voxrelay, only ``relay`` and ``workers`` (those of training and
+of the checks, that room as well): a worker that imported the producer or the command line would fail at once.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadConfigError, Exit, UnavailableError
 
 PYTHON = "3.11"
+_ROOMS = ("training", "checks")  # rooms with an environment of their own
 _RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 Note = Callable[[str], None]
 
@@ -60,8 +61,9 @@ class Environment:
 
 
 def known() -> dict[str, Environment]:
-    """Return every environment that has a lock: those of the pools, and the one for training."""
-    locks = sorted([*(home.PACKAGE / "workers").glob("*/*.lock"), *(home.PACKAGE / "training").glob("*.lock")])
+    """Return every environment that has a lock: those of the pools, and of the rooms that have one."""
+    folders = [*(home.PACKAGE / "workers").iterdir(), *(home.PACKAGE / room for room in _ROOMS)]
+    locks = sorted(lock for folder in folders for lock in folder.glob("*.lock"))
     return {lock.stem: Environment(lock.stem, lock) for lock in locks}
 
 
@@ -119,6 +121,7 @@ def variables(environment: Environment, threads: int) -> dict[str, str]:
         "NUMBA_NUM_THREADS": count,
         "OMP_WAIT_POLICY": "PASSIVE",
         "NUMBA_CACHE_DIR": str(environment.folder / "numba"),
+        "MPLCONFIGDIR": str(environment.folder / "matplotlib"),
         # Large tensors come and go: without these glibc returns their pages to the kernel each time.
         "MALLOC_MMAP_THRESHOLD_": "67108864",
         "MALLOC_TRIM_THRESHOLD_": "134217728",
@@ -142,7 +145,7 @@ def _check(environment: Environment, pool: str, threads: int) -> None:
     )
     # A pool whose weights are not there yet is built all the same; it says so when it is started.
     if done.returncode not in (Exit.OK, Exit.UNAVAILABLE):
-        raise UnavailableError(_tail(done.stderr), where=f"environment {environment.name}, pool {pool}")
+        raise UnavailableError(tail(done.stderr), where=f"environment {environment.name}, pool {pool}")
 
 
 def _link_sources(environment: Environment) -> None:
@@ -150,7 +153,7 @@ def _link_sources(environment: Environment) -> None:
     package = environment.folder / "lib" / f"python{PYTHON}" / "site-packages" / "voxrelay"
     package.mkdir(exist_ok=True)
     sources = home.PACKAGE / "api" if home.checkout() else home.PACKAGE
-    rooms = ["relay", "workers", *(["training"] if environment.lock.parent.name == "training" else [])]
+    rooms = ["relay", "workers", *(room for room in _ROOMS if room == environment.lock.parent.name)]
     targets = {"__init__.py": sources / "__init__.py", **{room: home.PACKAGE / room for room in rooms}}
     for link, target in targets.items():
         path = package / link
@@ -172,13 +175,13 @@ def _uv(environment: Environment, *arguments: str) -> None:
     done = subprocess.run(command, env=inherited, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         hint = "is a package index reachable?"
-        raise UnavailableError(_tail(done.stderr), where=f"environment {environment.name}", hint=hint)
+        raise UnavailableError(tail(done.stderr), where=f"environment {environment.name}", hint=hint)
 
 
 def _count(lock: Path) -> int:
     return sum(1 for line in lock.read_text().splitlines() if "==" in line)
 
 
-def _tail(text: str) -> str:
+def tail(text: str) -> str:
     """Return the end of a program's complaint."""
     return "\n".join(text.strip().splitlines()[-8:]) or "it gave no reason"

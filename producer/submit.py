@@ -43,9 +43,7 @@ def submit(
         _write_voice(session, manifest, clips)
         for key, tensor in (tensors or {}).items():
             session.stores.tensors.set(key, tensor.to_bytes(), ex=session.config.lifetimes.tensors)
-        verdict, waiting, mine = _open(session, manifest)
-        if verdict != "accepted":
-            raise admission.refuse(session, manifest, verdict, waiting, mine)
+        _open(session, manifest)
     except BaseException:
         session.stores.jobs.delete(keys.sources(manifest.id))
         raise
@@ -54,14 +52,16 @@ def submit(
     return durable
 
 
-def _open(session: Session, manifest: Manifest) -> tuple[str, int, int]:
+def _open(session: Session, manifest: Manifest) -> None:
+    """Make the job known, all at once, unless too much waits already."""
     config, missing = session.config, session.dispatch.missing(manifest)
     facts = [manifest.id, manifest.model_dump_json(), len(manifest.windows), len(manifest.references), manifest.client]
     limits = [config.limits.backlog, config.limits.client, config.lifetimes.jobs]
     voice = manifest.voice_id if manifest.references else ""
     script = session.stores.jobs.register_script(scripts.OPEN)
     verdict, waiting, mine = script(args=[*facts, voice, *limits, *missing])
-    return verdict.decode(), int(waiting), int(mine)
+    if verdict != b"accepted":
+        raise admission.refuse(session, manifest, verdict.decode(), int(waiting), int(mine))
 
 
 def _write_sounds(session: Session, key: str, sounds: Iterable[Floats]) -> None:

@@ -116,7 +116,7 @@ class Model(_Section):
 
 
 class Pool(_Section):
-    """Worker processes in one environment."""
+    """Worker processes in one environment: see the comments in ``queues.yml``."""
 
     environment: Name
     workers: Annotated[int, Field(ge=1, le=256)] = 1

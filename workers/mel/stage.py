@@ -36,9 +36,9 @@ class MelStage:
         )
         return Utterance(Content.from_bytes(content), target)
 
-    def bucket(self, item: Audio | Utterance) -> int:
-        """Return the length of the sound or content."""
-        return len(item.data if isinstance(item, Audio) else item.content.data)
+    def bucket(self, item: Audio | Utterance) -> tuple[int, ...]:
+        """Return the shape of the sound or content."""
+        return (item if isinstance(item, Audio) else item.content).data.shape
 
     def run(self, model: MelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:  # noqa: ARG002
         """Analyse sounds, convert utterances."""

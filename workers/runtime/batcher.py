@@ -29,13 +29,13 @@ class Outcome:
 
 @dataclass(eq=False)
 class _Request:
-    """An item that waits to be computed."""
+    """An item that waits to be computed, with at most ``most`` in all of its bucket."""
 
     run: Run
     item: Any
     bucket: Hashable
     ticket: Any
-    alone: bool
+    most: int
     since: float = field(default_factory=time.monotonic)
     outcome: Outcome | None = None
     error: BaseException | None = None
@@ -50,102 +50,131 @@ class Batcher:
 
     Args:
         batch: most items of one computation.
-        wait: seconds that the oldest item waits for company while another one is on its way.
-        announce: called with the tickets of those that are about to be computed.
+        wait: seconds that an item waits for company while others are on their way.
+        announce: called with the tickets of those that are about to be computed together; what it
+            raises is the error of each.
 
     """
 
     def __init__(self, batch: int, wait: float, announce: Callable[[Sequence[Any]], None]) -> None:
         self.batch, self.wait, self.announce = batch, wait, announce
-        self._waiting: list[_Request] = []
-        self._arriving = 0
+        self._waiting: list[_Request] = []  # oldest first
+        self._arriving: set[int] = set()  # threads
         self._computing = False
         self._changed = threading.Condition()
 
     @contextmanager
-    def arrival(self) -> Iterator[Callable[[], None]]:
-        """Say that an item is on its way; the function that this yields says that it has arrived."""
-        arrived = False
-
-        def arrive() -> None:
-            nonlocal arrived
-            with self._changed:
-                self._arriving -= not arrived
-                arrived = True
-                self._changed.notify_all()
-
+    def arrival(self) -> Iterator[None]:
+        """Say that this thread fetches an item: until it hands it to :meth:`compute`, or leaves."""
         with self._changed:
-            self._arriving += 1
+            self._arriving.add(threading.get_ident())
         try:
-            yield arrive
+            yield
         finally:
-            arrive()
+            with self._changed:
+                self._arriving.discard(threading.get_ident())
+                self._changed.notify_all()
 
     def compute(self, run: Run, item: object, bucket: Hashable, *, ticket: object, alone: bool) -> Outcome:
         """Compute an item, with others of its bucket unless ``alone``; blocks until it is done.
 
         Whichever waiting thread finds nothing being computed computes the next batch, also for others.
-        An item that fails in company is computed once more by itself, so that it fails alone.
+        What failed in company is computed again one by one, so that a bad item fails alone.
+
+        Args:
+            run: computes items of this bucket; gives as many results, in order.
+            item: what ``run`` takes.
+            bucket: what items must have in common to be computed together.
+            ticket: what ``announce`` is told.
+            alone: keep it from others, because a worker may have died of it.
+
+        Raises:
+            Exception: what computing this item alone raised, or its ``announce``.
+
         """
-        mine = _Request(run, item, bucket, ticket, alone)
         with self._changed:
+            mine = _Request(run, item, object() if alone else bucket, ticket, 1 if alone else self.batch)
             self._waiting.append(mine)
+            self._arriving.discard(threading.get_ident())
             self._changed.notify_all()
-        while batch := self._next_batch(mine):
-            try:
-                self._run(batch)
-            finally:
-                with self._changed:
-                    self._computing = False
-                    self._changed.notify_all()
-        if mine.error:
-            raise mine.error
-        assert mine.outcome is not None  # noqa: S101 - settled without an error
+        try:
+            while batch := self._next_batch(mine):
+                self._compute(batch)
+        finally:  # interrupted: nobody waits for it any more
+            with self._changed:
+                self._waiting = [request for request in self._waiting if request is not mine]
+        if mine.outcome is None:
+            raise mine.error or StageError("an item that was not computed")
         return mine.outcome
 
     def _next_batch(self, mine: _Request) -> list[_Request]:
-        """Wait until this thread has a batch to compute, or its own item is settled: then none."""
+        """Wait until there is a batch for this thread to compute, or its own item is settled: then none."""
         with self._changed:
             while not mine.settled:
-                batch, seconds = self._choose()
-                if batch and not self._computing:
+                batch, seconds = ([], None) if self._computing else self._ready()
+                if batch:
                     self._computing = True
                     self._waiting = [request for request in self._waiting if request not in batch]
                     return batch
-                self._changed.wait(None if self._computing else seconds)
+                self._changed.wait(seconds)
         return []
 
-    def _choose(self) -> tuple[list[_Request], float | None]:
-        """Choose the bucket of the oldest item, or say how long it may still wait for company."""
-        if not self._waiting:
-            return [], None
-        oldest = self._waiting[0]
-        if oldest.alone:
-            return [oldest], None
-        mates = [request for request in self._waiting if request.bucket == oldest.bucket and not request.alone]
-        left = oldest.since + self.wait - time.monotonic()
-        if len(mates) >= self.batch or not self._arriving or left <= 0:
-            return mates[: self.batch], None
-        return [], left
+    def _ready(self) -> tuple[list[_Request], float | None]:
+        """Find the oldest bucket that waits no more; else the seconds until there is one (None: when told)."""
+        buckets: dict[Hashable, list[_Request]] = {}
+        for request in self._waiting:
+            buckets.setdefault(request.bucket, []).append(request)
+        late = time.monotonic() - self.wait
+        for found in buckets.values():
+            oldest = found[0]
+            if len(found) >= oldest.most or not self._arriving or oldest.since <= late:
+                return found[: oldest.most], None
+        return [], self._waiting[0].since - late if self._waiting else None
 
-    def _run(self, batch: list[_Request]) -> None:
-        """Compute a batch and settle its items."""
+    def _compute(self, batch: list[_Request]) -> None:
+        """Settle every item of a batch, whatever happens."""
+        try:
+            self._attempt(batch)
+            for request in batch:
+                if not request.settled:
+                    self._attempt([request])
+        except BaseException as error:  # the process is to end: no thread may go on waiting
+            for request in batch:
+                request.error = request.error or error
+            raise
+        finally:
+            with self._changed:
+                self._computing = False
+                self._changed.notify_all()
+
+    def _attempt(self, batch: list[_Request]) -> None:
+        """Compute a batch; what fails in company is left unsettled."""
         try:
             self.announce([request.ticket for request in batch])
-            started = time.time()
-            outputs = batch[0].run([request.item for request in batch])
-            if len(outputs) != len(batch):
-                raise StageError(f"the model gave {len(outputs)} outputs for {len(batch)} items")
+        except Exception as error:  # noqa: BLE001 - it is raised where the items came from
+            for request in batch:
+                request.error = error
+            return
+        try:
+            outcomes = _outcomes(batch)
         except Exception as error:  # noqa: BLE001 - it is raised where the item came from
             if len(batch) == 1:
                 batch[0].error = error
-                return
-            for request in batch:
-                self._run([request])
-        except BaseException as error:
-            for request in batch:
-                request.error = error
-            raise
         else:
-            for request, output in zip(batch, outputs, strict=True):
-                request.outcome = Outcome(output, started, time.time(), len(batch))
+            for request, outcome in zip(batch, outcomes, strict=True):
+                request.outcome = outcome
+
+
+def _outcomes(batch: list[_Request]) -> list[Outcome]:
+    """Run the model on a batch.
+
+    Raises:
+        StageError: it gave more or fewer results than there are items.
+
+    """
+    started = time.time()
+    outputs = batch[0].run([request.item for request in batch])
+    ended = time.time()
+    if len(outputs) != len(batch):
+        raise StageError(f"{len(outputs)} results for {len(batch)} items", hint="a model gives one for each, in order")
+    return [Outcome(output, started, ended, len(batch)) for output in outputs]

@@ -100,10 +100,9 @@ class Desk:
         inputs = Inputs(self.stores, self.config, unit)
         cached, outcome, fetched = self._is_cached(unit, last=last), None, taken
         if not cached:
-            with self.batcher.arrival() as arrived:
+            with self.batcher.arrival():
                 item = self.stage.read(unit, inputs, self.models[model])
                 fetched = time.time()
-                arrived()
                 outcome = self._compute(unit, model, item, lease)
         blob = self._file(unit, outcome, last=last) if outcome else b""
         started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)

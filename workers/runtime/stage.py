@@ -47,7 +47,7 @@ class Stage(Protocol):
         ...
 
     def run(self, model: Any, part: Part, items: Sequence[Any]) -> Sequence[Tensor]:  # noqa: ANN401
-        """Compute the outputs of items of one part, in order."""
+        """Compute the outputs of items of one part and bucket at once, in order."""
         ...
 
     def warm(self, model: Any) -> None:  # noqa: ANN401

@@ -45,7 +45,7 @@ def test_each_frame_is_centred_on_its_samples() -> None:
 
 
 def test_a_batch_is_each_clip_alone() -> None:
-    clips = [Audio(noise(16_000, seed), RATE) for seed in (1, 2)]
+    clips = [Audio(noise(16_000, seed), RATE) for seed in range(8)]
     model = mfcc.load()
     batch = model.encode_surveyed(clips, [model.survey([clip]) for clip in clips])
     for clip, content in zip(clips, batch, strict=True):

@@ -89,6 +89,14 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     assert first.to_bytes() == second.to_bytes()
 
 
+def test_a_batch_of_eight_is_each_content_alone() -> None:
+    contents = [Content(smooth(40, 13, seed), model="toy") for seed in range(8)]
+    targets = [target(clip(120, seed), name=str(seed)) for seed in (1, 2, 1, 3, 2, 4, 5, 6)]
+    for one, content, voice in zip(retrieval.load().convert(contents, targets), contents, targets, strict=True):
+        alone = retrieval.load().convert([content], [voice])[0]
+        np.testing.assert_allclose(one.data, alone.data, atol=1e-4)
+
+
 def test_a_reference_is_fetched_once_while_it_is_in_use() -> None:
     fetched: list[str] = []
 

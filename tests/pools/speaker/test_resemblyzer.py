@@ -76,9 +76,9 @@ def test_voices_differ_by_pitch(model: resemblyzer.Resemblyzer) -> None:
 
 
 def test_clips_of_a_batch_are_apart(model: resemblyzer.Resemblyzer) -> None:
-    clips = [buzz(2, pitch) for pitch in (100, 150, 220)]
+    clips = [buzz(2, pitch) for pitch in range(90, 250, 20)]
     for voice, clip in zip(model.embed(clips), clips, strict=True):
-        np.testing.assert_array_equal(voice.data, model.embed([clip])[0].data)
+        np.testing.assert_allclose(voice.data, model.embed([clip])[0].data, atol=1e-4)
 
 
 @pytest.mark.parametrize("samples", [1, 479, 480, 4000])

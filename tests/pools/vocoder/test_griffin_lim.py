@@ -69,6 +69,12 @@ def test_the_same_mel_gives_the_same_bytes() -> None:
     assert vocode(mel).tobytes() == vocode(mel).tobytes()
 
 
+def test_a_batch_of_eight_is_each_mel_alone() -> None:
+    mels = [log_mel(vowel(256 * 40) * gain) for gain in np.linspace(0.2, 1.5, 8)]
+    for one, mel in zip(griffin_lim.load().vocode(mels), mels, strict=True):
+        np.testing.assert_array_equal(one.data, vocode(mel))
+
+
 def test_loud_mels_stay_within_one() -> None:
     assert np.abs(vocode(Mel(log_mel(vowel()).data + 5))).max() <= 1
 

@@ -1,0 +1,1 @@
+"""The checks room: figures and checks, in an environment of their own so that the command line stays light."""
