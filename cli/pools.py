@@ -32,10 +32,10 @@ def up(pools: Pools = None, json_output: Json = False) -> None:
 @explained
 def down(json_output: Json = False) -> None:
     """Stop the pools of this machine, and the private Redis."""
-    from voxrelay.fleet import local
+    from voxrelay.fleet import supervised
     from voxrelay.relay import config as configuration
 
-    stopped = local.shared_supervisor(configuration.load()).stop()
+    stopped = supervised.shared_supervisor(configuration.load()).stop()
     if json_output:
         emit({"stopped": stopped})
     else:
@@ -51,12 +51,13 @@ def ps(json_output: Json = False) -> None:
 def _rows() -> list[dict[str, Any]]:
     """Join what workers say of themselves with what the supervisor of this machine knows."""
     from voxrelay.fleet import local
+    from voxrelay.fleet.supervised import shared_supervisor
     from voxrelay.relay import config as configuration
     from voxrelay.relay import presence
     from voxrelay.relay.connect import client
 
     config = configuration.load()
-    supervised = local.shared_supervisor(config)
+    supervised = shared_supervisor(config)
     state = supervised.state() if supervised.alive else {}
     redis = local.running_redis(config)
     workers = presence.present(client(redis.jobs or "")) if redis else []
