@@ -2,7 +2,7 @@
 
 import typer
 
-from voxrelay.cli import check, convert, environment, job, pools, stage
+from voxrelay.cli import check, convert, environment, job, pools, stage, worker
 
 app = typer.Typer(
     name="vox",
@@ -16,7 +16,9 @@ app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -
 app.add_typer(stage.app, name="stage")
 app.command("up", epilog="Example: vox up vocoder")(pools.up)
 app.command("down", epilog="Example: vox down")(pools.down)
+app.command("restart", epilog="Example: vox restart mel vocoder")(pools.restart)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
+app.add_typer(worker.app, name="worker")
 app.add_typer(job.app, name="job")
 app.add_typer(environment.app, name="env")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(check.config)

@@ -1,4 +1,4 @@
-"""``vox up``, ``vox down``, ``vox ps``: the pools."""
+"""``vox up``, ``vox down``, ``vox restart``, ``vox ps``: the pools."""
 
 from typing import Annotated, Any
 
@@ -8,6 +8,8 @@ from voxrelay.cli.output import Json, emit, explained, note
 from voxrelay.relay.errors import Exit
 
 Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of `pipeline`.")]
+
+OurPools = Annotated[list[str] | None, typer.Argument(help="Pools; by default all of this machine.")]
 
 
 @explained
@@ -40,6 +42,23 @@ def down(json_output: Json = False) -> None:
         emit({"stopped": stopped})
     else:
         typer.echo("stopped" if stopped else "nothing was running")
+
+
+@explained
+def restart(pools: OurPools = None, json_output: Json = False) -> None:
+    """Replace the workers of this machine one by one, while the others serve.
+
+    A new process starts first. Once it serves, the old one finishes what it computes and leaves. If
+    the new one fails, the old one serves on.
+    """
+    from voxrelay.fleet import restart
+    from voxrelay.relay import config as configuration
+
+    restarted = restart.restart(configuration.load(), pools or [], note)
+    if json_output:
+        emit({"restarted": restarted})
+    else:
+        typer.echo(f"restarted {', '.join(restarted)}")
 
 
 @explained

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,36 @@ class Child:
         """Where it writes."""
         return home.logs() / f"{self.pool}-{self.number}.log"
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, if it has one."""
+        return self.process.pid if self.process else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has no process that runs."""
+        return self.process is None or self.process.poll() is not None
+
+    def reason(self) -> str:
+        """Return the last that it wrote."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return lines[-1].removeprefix("error: ") if lines else ""
+
+    def leave(self) -> None:
+        """Tell it to finish what it computes, take nothing else, and end."""
+        if self.process:
+            self.process.terminate()
+
+    def end(self, seconds: float) -> None:
+        """Wait so long for its end, then kill it."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
     def start(self, config: Config) -> None:
         """Start the process in its environment."""
         settings = config.pools[self.pool]
@@ -55,12 +86,12 @@ class Child:
             self.restart_at = time.monotonic() + min(2.0**self.failures, 30) / 4
             explained = code in (Exit.BAD_CONFIG, Exit.UNAVAILABLE)
             if explained or self.failures >= HOPELESS:
-                self.error = _last_line(self.log) or f"ended with code {code}"
+                self.error = self.reason() or f"ended with code {code}"
         if self.process is None and not self.error and time.monotonic() >= self.restart_at:
             self.start(config)
 
 
-def _last_line(log: Path) -> str:
-    """Return the end of a log."""
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1].removeprefix("error: ") if lines else ""
+def free_number(pool: str, children: Iterable[Child]) -> int:
+    """Return the lowest number that no child of a pool has."""
+    taken = {child.number for child in children if child.pool == pool}
+    return min(set(range(len(taken) + 1)) - taken)

@@ -55,6 +55,14 @@ class Supervised:
         for pool in pools:
             (self.folder / "wanted" / pool).touch()
 
+    def ask_restart(self, pool: str, asked: str) -> str:
+        """Ask for new processes of a pool; ``asked`` tells this request from others."""
+        (self.folder / "restart").mkdir(exist_ok=True)
+        partial = self.folder / f"restart-{asked}"
+        partial.write_text(asked)
+        partial.replace(self.folder / "restart" / pool)
+        return asked
+
     def start(self, *, cold: bool) -> subprocess.Popen[bytes]:
         """Start the process; ``cold``: it ends when its standard input closes."""
         (self.folder / "state.json").unlink(missing_ok=True)

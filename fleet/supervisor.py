@@ -2,8 +2,8 @@
 
 It keeps its state in one folder: ``lock`` is held while it lives (also through ``kill -9``, which
 releases it), ``state.json`` says where Redis is and how the pools are, a file ``wanted/POOL`` asks
-for a pool, and a file ``stay`` keeps it from ending when idle. Its children end when their standard
-input closes, so nothing outlives it.
+for a pool, ``restart/POOL`` for new processes in place of the old, and a file ``stay`` keeps it from
+ending when idle. Its children end when their standard input closes, so nothing outlives it.
 
 A private Redis is two servers: one keeps the jobs on the disk, in a folder that outlives the relay
 while it holds any; the other holds messages and tensors, which can be made again. A relay for a
@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -26,7 +25,8 @@ from typing import Any, TextIO
 
 import redis
 
-from voxrelay.fleet.child import Child
+from voxrelay.fleet.child import Child, free_number
+from voxrelay.fleet.rolling import Rolling
 from voxrelay.fleet.server import Server
 from voxrelay.fleet.store import Store
 from voxrelay.fleet.supervised import STOP_SECONDS, store_folder
@@ -50,6 +50,7 @@ class Supervisor:
     used: float = field(default_factory=time.time)
     children: list[Child] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
+    restarts: dict[str, Rolling] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -70,6 +71,7 @@ class Supervisor:
                 self._start_wanted()
                 for child in self.children:
                     child.watch(self.config)
+                self._restart(jobs)
                 self._write_state()
                 ticks += 1
                 if self.idle and ticks % IDLE_TICKS == 0 and self._idles(jobs, self.idle):
@@ -79,16 +81,12 @@ class Supervisor:
 
     def stop(self) -> None:
         """End the pools, which finish what they compute, then Redis; its data stay while there are jobs."""
-        running = [child.process for child in self.children if child.process]
-        for process in running:
-            process.terminate()
+        workers = [*self.children, *(child for rolling in self.restarts.values() for child in rolling.extra)]
+        for child in workers:
+            child.leave()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for child in workers:
+            child.end(deadline - time.monotonic())
         for server in self.servers:
             holds = server.store is None or _holds_jobs(server.url)
             server.stop()
@@ -119,21 +117,34 @@ class Supervisor:
             self.used = time.time()
             pool = request.name
             self.children = [child for child in self.children if child.pool != pool or not child.error]
-            missing = range(sum(child.pool == pool for child in self.children), self.config.pools[pool].workers)
-            self.children += [Child(pool, number) for number in missing]
+            there = sum(child.pool == pool for child in self.children)
+            for _ in range(there, self.config.pools[pool].workers):
+                self.children.append(Child(pool, free_number(pool, self.children)))
+
+    def _restart(self, jobs: Client) -> None:
+        """Go on with the restart that is under way, or begin the next that was asked for."""
+        if current := next((rolling for rolling in self.restarts.values() if not rolling.over), None):
+            current.step(self.config, jobs, self.children)
+        elif request := min((self.folder / "restart").glob("*"), key=lambda path: path.stat().st_mtime, default=None):
+            mine = [child for child in self.children if child.pool == request.name]
+            self.restarts[request.name] = Rolling(request.name, request.read_text(), mine)
+            request.unlink()
+            self.used = time.time()
 
     def _write_state(self) -> None:
         pools = [
             {
                 "pool": child.pool,
-                "process": child.process.pid if child.process else None,
+                "process": child.pid,
                 "restarts": child.failures,
                 "error": child.error,
                 "log": str(child.log),
             }
             for child in self.children
         ]
-        state = {"process": os.getpid(), "redis": self.config.redis.model_dump(), "pools": pools}
+        restarts = {pool: rolling.report() for pool, rolling in self.restarts.items()}
+        redis_urls = self.config.redis.model_dump()
+        state = {"process": os.getpid(), "redis": redis_urls, "pools": pools, "restarts": restarts}
         write_json(self.folder / "state.json", state)
 
 

@@ -34,6 +34,7 @@ class Desk:
         self.held: set[UnitId] = set()
         self.host, self.process = socket.gethostname(), os.getpid()
         self._computing = threading.Lock()
+        self.busy_since: float | None = None  # when the computation that runs began
 
     def handle(self, job: str, part: str, index: int, model: str, released: float) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
@@ -99,8 +100,11 @@ class Desk:
     def _compute(self, unit: Unit, model: str, item: object) -> tuple[bytes, float, float]:
         """Run the model on one item; return the output's bytes, and when it began and ended."""
         with self._computing:
-            started = time.time()
-            output = self.stage.run(self.models[model], unit.part, [item])[0]
+            started = self.busy_since = time.time()
+            try:
+                output = self.stage.run(self.models[model], unit.part, [item])[0]
+            finally:
+                self.busy_since = None
             return output.to_bytes(), started, time.time()
 
     def _file(self, unit: Unit, model: str, blob: bytes, read: int, times: Times) -> None:
