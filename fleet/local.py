@@ -104,6 +104,7 @@ def await_pools(config: Config, supervised: Supervised, pools: list[str], note: 
     told = False
     while time.monotonic() < deadline:
         state = supervised.state()
+        supervised.use()
         mine = {entry["process"]: entry["pool"] for entry in state.get("pools", [])}
         ready = {p.pool for p in presence.present(jobs) if p.process in mine}
         if missing := [pool for pool in pools if pool not in ready]:

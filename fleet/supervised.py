@@ -49,6 +49,10 @@ class Supervised:
             return {}
         return found
 
+    def use(self) -> None:
+        """Say that it is in use, though no job runs yet."""
+        (self.folder / "used").touch()
+
     def want(self, pools: Iterable[str]) -> None:
         """Ask for pools."""
         (self.folder / "wanted").mkdir(exist_ok=True)

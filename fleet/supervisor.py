@@ -3,7 +3,7 @@
 It keeps its state in one folder: ``lock`` is held while it lives (also through ``kill -9``, which
 releases it), ``state.json`` says where Redis is and how the pools are, a file ``wanted/POOL`` asks
 for a pool, ``restart/POOL`` for new processes in place of the old, and a file ``stay`` keeps it from
-ending when idle. Its children end when their standard input closes, so nothing outlives it.
+ending when idle; the time of a file ``used`` is when a command last waited for it. Its children end when their standard input closes, so nothing outlives it.
 
 A private Redis is two servers: one keeps the jobs on the disk, in a folder that outlives the relay
 while it holds any; the other holds messages and tensors, which can be made again. A relay for a
@@ -105,7 +105,8 @@ class Supervisor:
     def _idles(self, jobs: Client, seconds: float) -> bool:
         """Whether nobody has used this relay for so long, nor asked with ``vox up`` that it stay."""
         try:
-            self.used = max(self.used, _last_use(jobs))
+            asked = (self.folder / "used").stat().st_mtime if (self.folder / "used").exists() else 0.0
+            self.used = max(self.used, asked, _last_use(jobs))
         except redis.RedisError:
             return False
         return time.time() - self.used > seconds and not (self.folder / "stay").exists()
