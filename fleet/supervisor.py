@@ -2,8 +2,9 @@
 
 It keeps its state in one folder: ``lock`` is held while it lives (also through ``kill -9``, which
 releases it), ``state.json`` says where Redis is and how the pools are, a file ``wanted/POOL`` asks
-for a pool, ``restart/POOL`` for new processes in place of the old, and a file ``stay`` keeps it from
-ending when idle; the time of a file ``used`` is when a command last waited for it. Its children end when their standard input closes, so nothing outlives it.
+for a pool, ``restart/POOL`` for new processes in place of the old, a file ``stay`` keeps it from
+ending when idle, and the time of ``used`` is when a command last waited for it. Its children end
+when their standard input closes, so nothing outlives it.
 
 A private Redis is two servers: one keeps the jobs on the disk, in a folder that outlives the relay
 while it holds any; the other holds messages and tensors, which can be made again. A relay for a
