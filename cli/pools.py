@@ -1,4 +1,4 @@
-"""``vox up``, ``vox down``, ``vox ps``: the pools."""
+"""``vox up``, ``vox down``, ``vox restart``, ``vox ps``: the pools."""
 
 from typing import Annotated, Any
 
@@ -8,6 +8,8 @@ from voxrelay.cli.output import Json, emit, explained, note
 from voxrelay.relay.errors import Exit
 
 Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of `pipeline`.")]
+
+OurPools = Annotated[list[str] | None, typer.Argument(help="Pools; by default all of this machine.")]
 
 
 @explained
@@ -32,14 +34,31 @@ def up(pools: Pools = None, json_output: Json = False) -> None:
 @explained
 def down(json_output: Json = False) -> None:
     """Stop the pools of this machine, and the private Redis."""
-    from voxrelay.fleet import local
+    from voxrelay.fleet import supervised
     from voxrelay.relay import config as configuration
 
-    stopped = local.shared_supervisor(configuration.load()).stop()
+    stopped = supervised.shared_supervisor(configuration.load()).stop()
     if json_output:
         emit({"stopped": stopped})
     else:
         typer.echo("stopped" if stopped else "nothing was running")
+
+
+@explained
+def restart(pools: OurPools = None, json_output: Json = False) -> None:
+    """Replace the workers of this machine one by one, while the others serve.
+
+    A new process starts first. Once it serves, the old one finishes what it computes and leaves. If
+    the new one fails, the old one serves on.
+    """
+    from voxrelay.fleet import restart
+    from voxrelay.relay import config as configuration
+
+    restarted = restart.restart(configuration.load(), pools or [], note)
+    if json_output:
+        emit({"restarted": restarted})
+    else:
+        typer.echo(f"restarted {', '.join(restarted)}")
 
 
 @explained
@@ -51,12 +70,13 @@ def ps(json_output: Json = False) -> None:
 def _rows() -> list[dict[str, Any]]:
     """Join what workers say of themselves with what the supervisor of this machine knows."""
     from voxrelay.fleet import local
+    from voxrelay.fleet.supervised import shared_supervisor
     from voxrelay.relay import config as configuration
     from voxrelay.relay import presence
     from voxrelay.relay.connect import client
 
     config = configuration.load()
-    supervised = local.shared_supervisor(config)
+    supervised = shared_supervisor(config)
     state = supervised.state() if supervised.alive else {}
     redis = local.running_redis(config)
     workers = presence.present(client(redis.jobs or "")) if redis else []

@@ -1,21 +1,14 @@
 """The relay that a command uses: pools on this machine, or a shared Redis with pools anywhere."""
 
-import fcntl
-import hashlib
-import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from voxrelay.fleet import environments
+from voxrelay.fleet.supervised import POLL_SECONDS, Supervised, shared_supervisor, store_folder
 from voxrelay.relay import config as configuration
 from voxrelay.relay import home, presence
 from voxrelay.relay.config import Config, Redis
@@ -24,101 +17,6 @@ from voxrelay.relay.errors import UnavailableError
 from voxrelay.relay.job import Link
 
 Note = Callable[[str], None]
-POLL_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Supervised:
-    """A supervisor on this machine, seen through its folder."""
-
-    folder: Path
-
-    @property
-    def alive(self) -> bool:
-        """Whether it holds its lock."""
-        try:
-            with (self.folder / "lock").open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
-
-    def state(self) -> dict[str, Any]:
-        """Read its state; empty before it wrote one."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
-        except FileNotFoundError:
-            return {}
-        return found
-
-    def want(self, pools: Iterable[str]) -> None:
-        """Ask for pools."""
-        (self.folder / "wanted").mkdir(exist_ok=True)
-        for pool in pools:
-            (self.folder / "wanted" / pool).touch()
-
-    def start(self, *, cold: bool) -> subprocess.Popen[bytes]:
-        """Start the process; ``cold``: it ends when its standard input closes."""
-        (self.folder / "state.json").unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "voxrelay.fleet.supervisor",
-            str(self.folder),
-            *(["--cold"] if cold else []),
-        ]
-        log = (self.folder / "supervisor.log").open("ab")
-        return subprocess.Popen(  # noqa: S603 - our own command
-            command,
-            stdin=subprocess.PIPE if cold else subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-        )
-
-    def redis(self, seconds: float = 20) -> Redis:
-        """Wait until its Redis is there.
-
-        Raises:
-            UnavailableError: it does not come up.
-
-        """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            state = self.state()
-            if "redis" in state and self.alive:
-                return Redis.model_validate(state["redis"])
-            if "error" in state:
-                raise UnavailableError(state["error"], where="local relay")
-            time.sleep(POLL_SECONDS)
-        raise UnavailableError("the local relay does not start", where=str(self.folder / "supervisor.log"))
-
-    def stop(self, seconds: float = 20) -> bool:
-        """End it; returns whether there was one."""
-        if not self.alive or not (process := self.state().get("process")):
-            return False
-        os.kill(process, signal.SIGTERM)
-        deadline = time.monotonic() + seconds
-        while self.alive and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        return True
-
-
-def shared_supervisor(config: Config) -> Supervised:
-    """Return the supervisor that all commands with this configuration share, running or not."""
-    places = [str(place) for place in (home.home(), home.models(), configuration.config_file())]
-    identity = json.dumps([*places, config.model_dump(mode="json")])
-    name = f"voxrelay-{os.getuid()}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-    folder = Path(tempfile.gettempdir()) / name
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise UnavailableError("is not this user's alone", where=str(folder), hint="remove it")
-    return Supervised(folder)
 
 
 def running_redis(config: Config) -> Redis | None:
@@ -129,9 +27,20 @@ def running_redis(config: Config) -> Redis | None:
     return supervised.redis() if supervised.alive else None
 
 
-def jobs_redis(config: Config, note: Note) -> Redis | None:  # noqa: ARG001
-    """Return the Redis whose jobs can be looked at."""
-    return running_redis(config)
+def jobs_redis(config: Config, note: Note) -> Redis | None:
+    """Return the Redis of the relay in use; a private relay that kept jobs is started for it, without pools.
+
+    Raises:
+        UnavailableError: it does not come up.
+
+    """
+    running = running_redis(config)
+    if running or not store_folder(config).is_dir():
+        return running
+    note("starting the private relay, which has kept jobs")
+    supervised = shared_supervisor(config)
+    supervised.start(cold=False)
+    return supervised.redis()
 
 
 @contextmanager
@@ -195,6 +104,7 @@ def await_pools(config: Config, supervised: Supervised, pools: list[str], note: 
     told = False
     while time.monotonic() < deadline:
         state = supervised.state()
+        supervised.use()
         mine = {entry["process"]: entry["pool"] for entry in state.get("pools", [])}
         ready = {p.pool for p in presence.present(jobs) if p.process in mine}
         if missing := [pool for pool in pools if pool not in ready]:

@@ -5,13 +5,18 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
 
+from voxrelay.fleet.store import Store
 from voxrelay.relay.errors import UnavailableError
 
-START_SECONDS = 10
+START_SECONDS = 15
+STOP_SECONDS = 5
+_KEPT = {"appendonly": "yes", "appendfsync": "always"}  # an accepted job is on the disk
+_FORGOTTEN = {"appendonly": "no"}
 
 
 def find_redis_server() -> Path:
@@ -32,38 +37,75 @@ def find_redis_server() -> Path:
     )
 
 
-def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a Redis with its socket in ``folder``; it ends when the returned process's stdin closes.
+@dataclass
+class Server:
+    """One redis-server with its socket in ``folder``; with a ``store`` it keeps there what it holds."""
 
-    Raises:
-        UnavailableError: it does not come up.
+    name: str
+    folder: Path
+    store: Store | None = None
+    process: subprocess.Popen[bytes] | None = None
 
-    """
-    socket = folder / "redis.sock"
-    socket.unlink(missing_ok=True)
-    settings = {
-        "port": "0",
-        "unixsocket": str(socket),
-        "unixsocketperm": "700",
-        "dir": str(folder),
-        "save": "",
-        "appendonly": "no",
-        "maxmemory-policy": "noeviction",
-        "logfile": str(folder / "redis.log"),
-    }
-    arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    watcher = [sys.executable, "-P", str(Path(__file__).with_name("watch.py"))]
-    command = [*watcher, str(find_redis_server()), *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own command
-    url = f"unix://{socket}"
-    for _ in range(START_SECONDS * 50):
-        if process.poll() is not None:
-            break
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"unix://{self.folder / self.name}.sock"
+
+    @property
+    def log(self) -> Path:
+        """Where it writes what happens."""
+        return self.folder / f"{self.name}.log"
+
+    def start(self) -> None:
+        """Start it and wait until it answers; it ends when our end of its watcher's standard input closes.
+
+        Raises:
+            UnavailableError: it does not come up.
+
+        """
+        (self.folder / f"{self.name}.sock").unlink(missing_ok=True)
+        inherited = [self.store.lock.fileno()] if self.store else []
+        self.process = subprocess.Popen(self._command(), stdin=subprocess.PIPE, pass_fds=inherited)  # noqa: S603
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                redis.Redis.from_url(self.url).ping()
+            except redis.RedisError:
+                time.sleep(0.02)
+            else:
+                return
+        self.process.kill()
+        self.process.wait()
+        raise UnavailableError("the private Redis does not start", where=str(self.log))
+
+    def watch(self) -> None:
+        """Start it again if it has ended."""
+        if self.process is not None and self.process.poll() is not None:
+            self.start()
+
+    def stop(self) -> None:
+        """End it; what it keeps is on the disk already."""
+        if self.process is None:
+            return
+        self.process.terminate()
         try:
-            redis.Redis.from_url(url).ping()
-        except redis.RedisError:
-            time.sleep(0.02)
-        else:
-            return process, url
-    process.kill()
-    raise UnavailableError("the private Redis does not start", where=str(folder / "redis.log"))
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _command(self) -> list[str]:
+        found = find_redis_server()
+        settings = {
+            "port": "0",
+            "unixsocket": f"{self.folder / self.name}.sock",
+            "unixsocketperm": "700",
+            "dir": str(self.store.folder if self.store else self.folder),
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "logfile": str(self.log),
+            **(_KEPT if self.store else _FORGOTTEN),
+        }
+        watcher = [sys.executable, "-P", str(Path(__file__).with_name("watch.py"))]
+        arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        return [*watcher, str(self.store.choose(found) if self.store else found), *arguments]

@@ -2,8 +2,13 @@
 
 It keeps its state in one folder: ``lock`` is held while it lives (also through ``kill -9``, which
 releases it), ``state.json`` says where Redis is and how the pools are, a file ``wanted/POOL`` asks
-for a pool, and a file ``stay`` keeps it from ending when idle. Its children end when their standard
-input closes, so nothing outlives it.
+for a pool, ``restart/POOL`` for new processes in place of the old, a file ``stay`` keeps it from
+ending when idle, and the time of ``used`` is when a command last waited for it. Its children end
+when their standard input closes, so nothing outlives it.
+
+A private Redis is two servers: one keeps the jobs on the disk, in a folder that outlives the relay
+while it holds any; the other holds messages and tensors, which can be made again. A relay for a
+single command has one server that keeps nothing.
 """
 
 import fcntl
@@ -11,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,65 +24,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from voxrelay.fleet import environments
-from voxrelay.fleet.server import start_redis
+import redis
+
+from voxrelay.fleet.child import Child, free_number
+from voxrelay.fleet.rolling import Rolling
+from voxrelay.fleet.server import Server
+from voxrelay.fleet.store import Store
+from voxrelay.fleet.supervised import STOP_SECONDS, store_folder
 from voxrelay.relay import config as configuration
-from voxrelay.relay import home, keys
+from voxrelay.relay import keys
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import Client, client
 from voxrelay.relay.errors import Exit, VoxError
 
 TICK_SECONDS = 0.1
 IDLE_TICKS = 20
-STOP_SECONDS = 8
-HOPELESS = 5
-LOG_LIMIT = 5_000_000
-
-
-@dataclass
-class Child:
-    """One worker process of a pool and its fate."""
-
-    pool: str
-    number: int
-    process: subprocess.Popen[bytes] | None = None
-    failures: int = 0
-    restart_at: float = 0.0
-    error: str = ""
-
-    @property
-    def log(self) -> Path:
-        """Where it writes."""
-        return home.logs() / f"{self.pool}-{self.number}.log"
-
-    def start(self, config: Config) -> None:
-        """Start the process in its environment."""
-        settings = config.pools[self.pool]
-        environment = environments.find(settings.environment)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
-            self.log.unlink()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
-                environments.worker_command(environment, self.pool, "--end-with-stdin"),
-                env=environments.variables(environment, settings.threads),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-            )
-
-    def watch(self, config: Config) -> None:
-        """Start it again, later each time, when it has ended; give up when that is hopeless."""
-        if self.process is not None and (code := self.process.poll()) is not None:
-            self.process = None
-            self.failures += 1
-            self.restart_at = time.monotonic() + min(2.0**self.failures, 30) / 4
-            explained = code in (Exit.BAD_CONFIG, Exit.UNAVAILABLE)
-            if explained or self.failures >= HOPELESS:
-                self.error = _last_line(self.log) or f"ended with code {code}"
-        if self.process is None and not self.error and time.monotonic() >= self.restart_at:
-            self.start(config)
 
 
 @dataclass
@@ -90,24 +50,30 @@ class Supervisor:
     idle: float | None
     used: float = field(default_factory=time.time)
     children: list[Child] = field(default_factory=list)
+    servers: list[Server] = field(default_factory=list)
+    restarts: dict[str, Rolling] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
-    server: subprocess.Popen[bytes] | None = None
 
     def run(self) -> None:
-        """Serve until stopped, idle, or without the private Redis."""
-        if not self.config.redis.shared:
-            self.server, url = start_redis(self.folder)
-            self.config = use_redis(self.config, url)
-        jobs = client(self.config.redis.jobs or "")
-        ticks = 0
+        """Serve until stopped or idle.
+
+        Raises:
+            UnavailableError: Redis does not come up, or not again after it had ended.
+
+        """
         try:
+            if not self.config.redis.shared:
+                self._start_redis()
+            jobs = client(self.config.redis.jobs or "")
+            ticks = 0
             while not self.stopping.wait(TICK_SECONDS):
+                for server in self.servers:
+                    server.watch()
                 self._start_wanted()
                 for child in self.children:
                     child.watch(self.config)
+                self._restart(jobs)
                 self._write_state()
-                if self.server and self.server.poll() is not None:
-                    return
                 ticks += 1
                 if self.idle and ticks % IDLE_TICKS == 0 and self._idles(jobs, self.idle):
                     return
@@ -115,24 +81,35 @@ class Supervisor:
             self.stop()
 
     def stop(self) -> None:
-        """End the pools, which finish what they compute, then Redis."""
-        running = [child.process for child in self.children if child.process]
-        for process in running:
-            process.terminate()
+        """End the pools, which finish what they compute, then Redis; its data stay while there are jobs."""
+        workers = [*self.children, *(child for rolling in self.restarts.values() for child in rolling.extra)]
+        for child in workers:
+            child.leave()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in [*running, *([self.server] if self.server else [])]:
-            if process is self.server:
-                process.terminate()
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for child in workers:
+            child.end(deadline - time.monotonic())
+        for server in self.servers:
+            holds = server.store is None or _holds_jobs(server.url)
+            server.stop()
+            if server.store and not holds:
+                server.store.remove()
+
+    def _start_redis(self) -> None:
+        """Start the private Redis; for a single command it is one server that keeps nothing."""
+        self.servers = [Server("redis", self.folder)]
+        if self.idle:
+            self.servers.append(Server("jobs", self.folder, Store.take(store_folder(self.config))))
+        for server in self.servers:
+            server.start()
+        self.config = use_redis(self.config, rest=self.servers[0].url, jobs=self.servers[-1].url)
 
     def _idles(self, jobs: Client, seconds: float) -> bool:
         """Whether nobody has used this relay for so long, nor asked with ``vox up`` that it stay."""
-        self.used = max(self.used, _last_use(jobs))
+        try:
+            asked = (self.folder / "used").stat().st_mtime if (self.folder / "used").exists() else 0.0
+            self.used = max(self.used, asked, _last_use(jobs))
+        except redis.RedisError:
+            return False
         return time.time() - self.used > seconds and not (self.folder / "stay").exists()
 
     def _start_wanted(self) -> None:
@@ -142,31 +119,43 @@ class Supervisor:
             self.used = time.time()
             pool = request.name
             self.children = [child for child in self.children if child.pool != pool or not child.error]
-            missing = range(sum(child.pool == pool for child in self.children), self.config.pools[pool].workers)
-            self.children += [Child(pool, number) for number in missing]
+            there = sum(child.pool == pool for child in self.children)
+            for _ in range(there, self.config.pools[pool].workers):
+                self.children.append(Child(pool, free_number(pool, self.children)))
+
+    def _restart(self, jobs: Client) -> None:
+        """Go on with the restart that is under way, or begin the next that was asked for."""
+        if current := next((rolling for rolling in self.restarts.values() if not rolling.over), None):
+            current.step(self.config, jobs, self.children)
+        elif request := min((self.folder / "restart").glob("*"), key=lambda path: path.stat().st_mtime, default=None):
+            mine = [child for child in self.children if child.pool == request.name]
+            self.restarts[request.name] = Rolling(request.name, request.read_text(), mine)
+            request.unlink()
+            self.used = time.time()
 
     def _write_state(self) -> None:
         pools = [
             {
                 "pool": child.pool,
-                "process": child.process.pid if child.process else None,
+                "process": child.pid,
                 "restarts": child.failures,
                 "error": child.error,
                 "log": str(child.log),
             }
             for child in self.children
         ]
-        state = {"process": os.getpid(), "redis": self.config.redis.model_dump(), "pools": pools}
+        restarts = {pool: rolling.report() for pool, rolling in self.restarts.items()}
+        redis_urls = self.config.redis.model_dump()
+        state = {"process": os.getpid(), "redis": redis_urls, "pools": pools, "restarts": restarts}
         write_json(self.folder / "state.json", state)
 
 
-def use_redis(config: Config, url: str) -> Config:
-    """Return ``config`` with one Redis for everything, and say so to child processes."""
-    os.environ["REDIS_URL"] = url
-    for name in ("VOXRELAY_BROKER_URL", "VOXRELAY_JOBS_URL", "VOXRELAY_TENSORS_URL"):
-        os.environ.pop(name, None)
-    redis = configuration.Redis(broker=url, jobs=url, tensors=url)
-    return config.model_copy(update={"redis": redis})
+def use_redis(config: Config, *, rest: str, jobs: str) -> Config:
+    """Return ``config`` with its private Redis, and say so to child processes."""
+    os.environ.pop("REDIS_URL", None)
+    os.environ |= {"VOXRELAY_BROKER_URL": rest, "VOXRELAY_JOBS_URL": jobs, "VOXRELAY_TENSORS_URL": rest}
+    urls = configuration.Redis(broker=rest, jobs=jobs, tensors=rest)
+    return config.model_copy(update={"redis": urls})
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -185,10 +174,12 @@ def _last_use(jobs: Client) -> float:
     return max((float(moment) for moment in times if moment), default=0.0)
 
 
-def _last_line(log: Path) -> str:
-    """Return the end of a log."""
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1].removeprefix("error: ") if lines else ""
+def _holds_jobs(url: str) -> bool:
+    """Whether there is a record of any job; a server that does not answer may have one."""
+    try:
+        return any(True for _ in client(url).scan_iter(match=keys.job("*"), count=1000))
+    except (VoxError, redis.RedisError):
+        return True
 
 
 def _end_with_stdin(supervisor: Supervisor) -> None:
@@ -209,12 +200,20 @@ def _take(lock: TextIO) -> bool:
     return False
 
 
+def _clear(folder: Path) -> None:
+    """Remove the folder at once for whoever looks, then what was in it."""
+    gone = folder.with_name(f"{folder.name}.{os.getpid()}")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def main(folder: Path, *, cold: bool) -> int:
     """Run a supervisor for ``folder``: until standard input closes if ``cold``, else until it is idle."""
     (folder / "wanted").mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         if not _take(lock):
             return Exit.OK  # another one was faster
+        (folder / "stay").unlink(missing_ok=True)  # of one that was killed
         config = configuration.load()
         supervisor = Supervisor(folder, config, idle=None if cold else config.timeouts.idle)
 
@@ -231,6 +230,7 @@ def main(folder: Path, *, cold: bool) -> int:
             write_json(folder / "state.json", {"error": str(error)})
             sys.stderr.write(f"error: {error}\n")
             return int(error.exit_code)
+        _clear(folder)
     return Exit.OK
 
 

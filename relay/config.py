@@ -105,6 +105,7 @@ class Timeouts(_Section):
     visibility: Annotated[int, Field(ge=10)] = 120
     idle: Seconds = 600
     start: Seconds = 180
+    stuck: Seconds = 300
 
 
 class Model(_Section):

@@ -10,6 +10,10 @@ from redis.retry import Retry
 from voxrelay.relay.config import Redis, mask
 from voxrelay.relay.errors import UnavailableError
 
+# A connection that silently went dead is noticed; longer than any read that blocks (a second, of a job's stream).
+SOCKET_SECONDS = 10
+CONNECT_SECONDS = 5
+
 # redis-py types every command as sync-or-async; the sync client returns plain values.
 Client = Any
 
@@ -47,7 +51,14 @@ def client(url: str) -> Client:
     """
     try:
         retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), 5)
-        opened = redis.Redis.from_url(url, socket_connect_timeout=5, retry=retry, health_check_interval=30, protocol=2)
+        opened = redis.Redis.from_url(
+            url,
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            retry=retry,
+            health_check_interval=30,
+            protocol=2,
+        )
         opened.ping()
     except (redis.RedisError, ValueError, OSError) as error:
         hint = "start Redis there, or unset REDIS_URL to use a private one"

@@ -29,8 +29,8 @@ def models() -> Path:
 
 
 def environments() -> Path:
-    """Return the folder of the pools' virtual environments."""
-    return home() / "envs"
+    """Return the folder of the pools' virtual environments; compiled code is cached under its real path."""
+    return (home() / "envs").resolve()
 
 
 def logs() -> Path:

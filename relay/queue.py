@@ -8,13 +8,17 @@ timeout with a frequent sweep (kombu >= 5.7). Messages are JSON and carry names,
 import time
 from urllib.parse import urlsplit
 
+import redis
 from celery import Celery, chain
+from kombu.exceptions import OperationalError
 
 from voxrelay.relay import keys
 from voxrelay.relay.config import Config, Stage
+from voxrelay.relay.connect import CONNECT_SECONDS, SOCKET_SECONDS
 from voxrelay.relay.job import Manifest, Part
 
 SWEEP_SECONDS = 5
+HEALTH_SECONDS = 5
 
 
 def task_name(stage: Stage) -> str:
@@ -38,10 +42,19 @@ def make_app(config: Config) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
+        # Ride out any time without Redis, and finish meanwhile what is being computed.
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options={
             "visibility_timeout": visibility,
             "unacked_restore_interval": SWEEP_SECONDS,
             "socket_keepalive": True,
+            # A connection that silently went dead is noticed: a blocking pop is answered within a second.
+            "socket_timeout": SOCKET_SECONDS,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "retry_on_timeout": True,
+            "health_check_interval": HEALTH_SECONDS,
         },
         result_backend_transport_options={"visibility_timeout": visibility},
         visibility_timeout=visibility,
@@ -60,6 +73,10 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
     """Enqueue a window or a reference: its chain speaker -> content -> mel -> vocoder.
 
     The messages hold names only, which a person can read in Flower.
+
+    Raises:
+        redis.ConnectionError: the broker does not answer.
+
     """
     names = {"job": manifest.id, "part": part, "index": index, "released": time.time()}
     links = [
@@ -71,4 +88,7 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
         )
         for link in manifest.links(part)
     ]
-    chain(*links).apply_async()
+    try:
+        chain(*links).apply_async()
+    except OperationalError as error:  # to our callers it is Redis, whatever stands between
+        raise redis.ConnectionError(str(error)) from error

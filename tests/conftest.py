@@ -13,6 +13,7 @@ import yaml
 
 from voxrelay.fleet import environments
 from voxrelay.relay import config as configuration
+from voxrelay.relay import home
 
 collect_ignore = ["pools"]  # these run in the environments of the pools: see test_pools.py
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,6 +109,13 @@ def shared() -> Path:
     if not named:
         pytest.skip("needs the shared recordings: VOXRELAY_SHARED is not set")
     return Path(named)
+
+
+def own_home(folder: Path) -> dict[str, str]:
+    """Return the variable of a home that shares nothing with ours but the environments, which take minutes."""
+    (folder / "home").mkdir()
+    (folder / "home" / "envs").symlink_to(home.environments())
+    return {"VOXRELAY_HOME": str(folder / "home")}
 
 
 def run_in(environment: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

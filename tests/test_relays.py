@@ -10,7 +10,7 @@ import pytest
 import redis
 import soundfile
 
-from conftest import VOX, vox, vox_json
+from conftest import VOX, own_home, vox, vox_json
 from voxrelay.fleet.server import find_redis_server
 
 
@@ -30,9 +30,10 @@ def ours(marker: str) -> list[str]:
 
 
 def marked(tmp_path: Path) -> dict[str, str]:
-    """Return variables whose marker every process of a relay inherits, and a folder for its sockets."""
+    """Return variables whose marker every process of a relay inherits, and folders for its sockets and jobs."""
     (tmp_path / "t").mkdir()
-    return {"VOXRELAY_TEST_MARKER": f"marker-{tmp_path.name}-{time.time_ns()}", "TMPDIR": str(tmp_path / "t")}
+    marker = f"marker-{tmp_path.name}-{time.time_ns()}"
+    return {**own_home(tmp_path), "VOXRELAY_TEST_MARKER": marker, "TMPDIR": str(tmp_path / "t")}
 
 
 def gone(env: dict[str, str], seconds: float = 10) -> bool:

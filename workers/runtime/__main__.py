@@ -1,12 +1,13 @@
-"""``python -m voxrelay.workers.runtime POOL``: run one worker process, or check that it could."""
+"""``python -m voxrelay.workers.runtime POOL``: run one worker process, check that it could, or how others are."""
 
 import argparse
 import logging
 import sys
 
 from voxrelay.relay import config as configuration
-from voxrelay.relay.errors import VoxError
-from voxrelay.workers.runtime import worker
+from voxrelay.relay import health
+from voxrelay.relay.config import Config
+from voxrelay.relay.errors import Exit, VoxError
 
 
 def main() -> int:
@@ -15,20 +16,37 @@ def main() -> int:
     parser.add_argument("pool")
     parser.add_argument("--check", action="store_true", help="load the models, run each once, and end")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when standard input closes")
+    parser.add_argument("--health", action="store_true", help="say whether a worker of this pool is ready here")
+    parser.add_argument("--live", action="store_true", help="say whether the workers of this pool live here")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    if options.end_with_stdin:
-        worker.end_with_stdin()
     try:
-        config = configuration.load()
-        if options.check:
-            worker.prepare(config, options.pool)
-        else:
-            worker.serve(config, options.pool)
+        if options.health or options.live:
+            return _health(configuration.load(), options.pool, live=options.live)
+        _run(options)
     except VoxError as error:
         sys.stderr.write(f"error: {error}\n")
         return int(error.exit_code)
-    return 0
+    return Exit.OK
+
+
+def _run(options: argparse.Namespace) -> None:
+    from voxrelay.workers.runtime import worker
+
+    if options.end_with_stdin:
+        worker.end_with_stdin()
+    config = configuration.load()
+    if options.check:
+        worker.prepare(config, options.pool)
+    else:
+        worker.serve(config, options.pool)
+
+
+def _health(config: Config, pool: str, *, live: bool) -> int:
+    config.served_by(pool)
+    wrong = health.troubles(health.found(), [pool], config.timeouts.stuck, live=live)
+    sys.stdout.writelines(f"{line}\n" for line in wrong)
+    return Exit.UNAVAILABLE if wrong else Exit.OK
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Desk:
         self.held: dict[UnitId, Lease] = {}
         self.host, self.process = socket.gethostname(), os.getpid()
         self._holding = threading.Lock()
+        self.busy_since: float | None = None  # when the computation that runs began
         settings = config.pools[pool]
         self.batcher = Batcher(settings.batch, settings.wait, self.dispatch.begin)
 
@@ -134,7 +135,11 @@ class Desk:
             raise Ignore
 
         def run(items: Sequence[Any]) -> Sequence[Tensor]:
-            return self.stage.run(self.models[model], unit.part, items)
+            self.busy_since = time.time()
+            try:
+                return self.stage.run(self.models[model], unit.part, items)
+            finally:
+                self.busy_since = None
 
         bucket = (model, unit.part, self.stage.bucket(item))
         return self.batcher.compute(run, item, bucket, ticket=lease, alone=lease.alone)

@@ -1,5 +1,6 @@
 """One worker process of a pool: load the models, be present, work until told to stop."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -9,15 +10,15 @@ import time
 from typing import Any, cast
 
 import redis
-from celery import Celery
+from celery import Celery, signals
 from celery.exceptions import Ignore
 
 from voxrelay.relay import keys, presence
 from voxrelay.relay.config import Config
-from voxrelay.relay.connect import Client, client
+from voxrelay.relay.connect import client
 from voxrelay.relay.errors import VoxError
-from voxrelay.relay.presence import BEAT_SECONDS, Presence
 from voxrelay.relay.queue import make_app, task_name
+from voxrelay.workers.runtime.beat import Beat
 from voxrelay.workers.runtime.desk import Desk
 from voxrelay.workers.runtime.housekeeper import Housekeeper
 from voxrelay.workers.runtime.loading import load_pool
@@ -47,33 +48,43 @@ def serve(config: Config, pool: str) -> None:
         UnavailableError: no Redis answers, or no model could be loaded.
 
     """
-    jobs = client(config.redis.jobs or "")
-    presence.agree(jobs, config.contract)
-    stage, models = prepare(config, pool)
-    app = make_app(config)
-    desk = Desk(config, app, pool, stage, models)
-    add_task(app, desk)
-    mine = Presence.of_this_process(config, pool, list(models))
+    beat = Beat(config, pool)
+    beat.start()
+    try:
+        presence.agree(client(config.redis.jobs or ""), config.contract)
+        stage, models = prepare(config, pool)
+        app = make_app(config)
+        desk = Desk(config, app, pool, stage, models)
+        add_task(app, desk)
+        beat.join(desk, list(models))
+        _work(app, desk, beat)
+    finally:
+        beat.leave()
+
+
+def _work(app: Celery, desk: Desk, beat: Beat) -> None:
+    """Take messages until SIGTERM; then finish those that were taken, and take no other."""
     worker = app.Worker(
-        hostname=f"{pool}.{mine.process}@{mine.host}",
+        hostname=f"{desk.pool}.{desk.process}@{desk.host}",
         pool="threads",
-        concurrency=2 * config.pools[pool].batch,  # a batch is computed while the next one is fetched
-        queues=[keys.queue(desk.name, model) for model in models],
+        concurrency=2 * desk.batcher.batch,  # a batch is computed while the inputs of the next are fetched
+        queues=[keys.queue(desk.name, model) for model in desk.models],
         loglevel="WARNING",
         without_gossip=True,
         without_mingle=True,
         quiet=True,
     )
-    leaving = threading.Event()
-    threading.Thread(target=_beat, args=(jobs, mine, leaving), daemon=True).start()
+    ended = threading.Event()
+    signals.worker_ready.connect(lambda **_: beat.ready.set(), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: beat.leaving.set(), weak=False)
     housekeeper = Housekeeper(desk)
-    threading.Thread(target=housekeeper.keep_up, args=(leaving,), daemon=True).start()
+    threading.Thread(target=housekeeper.keep_up, args=(ended,), daemon=True).start()
     try:
         worker.start()
     finally:
-        leaving.set()
-        housekeeper.leave()
-        presence.leave(jobs, mine)
+        ended.set()
+        with contextlib.suppress(redis.RedisError):
+            housekeeper.leave()
 
 
 def add_task(app: Celery, desk: Desk) -> None:
@@ -96,16 +107,6 @@ def end_with_stdin() -> None:
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _beat(jobs: Client, mine: Presence, leaving: threading.Event) -> None:
-    """Renew the presence until the process leaves."""
-    while not leaving.is_set():
-        try:
-            presence.beat(jobs, mine)
-        except redis.RedisError as error:
-            log.warning("presence not renewed: %s", error)
-        leaving.wait(BEAT_SECONDS)
 
 
 def _limit_threads(threads: int) -> None:

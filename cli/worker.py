@@ -1,0 +1,66 @@
+"""``vox worker``: the worker processes of this machine."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxrelay.cli.output import Json, emit, explained
+from voxrelay.relay.errors import Exit
+
+if TYPE_CHECKING:
+    from voxrelay.relay.health import Health
+
+app = typer.Typer(help="Look at the workers of this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `health` a command of its own while it is the only one."""
+
+
+@app.command(epilog="Example: vox worker health mel vocoder --live")
+@explained
+def health(
+    pools: Annotated[list[str] | None, typer.Argument(help="Pools; by default those with workers here.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask only whether they live, not whether they can serve.")
+    ] = False,
+    json_output: Json = False,
+) -> None:
+    """Say how the workers of this machine are, without asking Redis.
+
+    Ends with 0 when every pool has a worker that is ready; with --live, when every worker has said
+    something within 15 s and computes nothing for longer than `timeouts.stuck`. Otherwise with 5.
+    """
+    from voxrelay.relay import config as configuration
+    from voxrelay.relay import health as healths
+
+    config = configuration.load()
+    for pool in pools or []:
+        config.served_by(pool)
+    workers = healths.found()
+    shown = [worker for worker in workers if not pools or worker.pool in pools]
+    wrong = healths.troubles(workers, pools or [], config.timeouts.stuck, live=live)
+    if json_output:
+        emit({"ok": not wrong, "troubles": wrong, "workers": [worker.model_dump() for worker in shown]})
+    else:
+        _show(shown)
+        for line in wrong:
+            typer.echo(line, err=True)
+    raise typer.Exit(Exit.UNAVAILABLE if wrong else Exit.OK)
+
+
+def _show(workers: "list[Health]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("pool", "process", "state", "working for", "said"):
+        table.add_column(column)
+    now = time.time()
+    for worker in workers:
+        working = "" if worker.working_since is None else f"{now - worker.working_since:.1f} s"
+        table.add_row(worker.pool, str(worker.process), worker.state, working, f"{now - worker.time:.0f} s ago")
+    if workers:
+        Console().print(table)
