@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from voxrelay.producer.session import Session
 
 app = typer.Typer(help="List, watch, fetch and cancel jobs.", no_args_is_help=True)
-JobId = Annotated[str, typer.Argument(help="Job id, as `vox submit` and `vox convert` print it.")]
+JobId = Annotated[str, typer.Argument(help="Job id, as `vox submit` and `vox convert` print it.", metavar="JOB")]
 
 
 def open_session() -> "Session":

@@ -95,6 +95,7 @@ class Producer:
                         conversion.cancel()
                     elif isinstance(error, KeyboardInterrupt):
                         conversion.pause()
+                        self.note(f"{conversion.job} is paused: the same command goes on, `vox job cancel` ends it")
                     raise
                 finally:
                     if self.cold:

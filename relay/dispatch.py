@@ -169,10 +169,18 @@ class Dispatch:
 
     def renew_job(self, job: str) -> None:
         """Keep a running job, and the sounds of its voice, for another lifetime."""
+        voice = (self.jobs.hget(keys.job(job), "voice") or b"").decode()
         pipe = self.jobs.pipeline()
-        voice = self.ledger.manifest(job).voice_id
         for name in [*keys.of_job(job), keys.sounds(voice), keys.voice_jobs(voice)]:
             pipe.expire(name, self.config.lifetimes.jobs)
+        pipe.execute()
+
+    def renew_voices(self) -> None:
+        """Keep the prepared voices of jobs that have units in flight."""
+        pipe = self.stores.tensors.pipeline()
+        for job in {UnitId.parse(raw).job for raw in self.jobs.zrange(keys.FLIGHT, 0, -1)}:
+            for name in self.ledger.manifest(job).voice_keys():
+                pipe.expire(name, self.config.lifetimes.voices)
         pipe.execute()
 
     def _worth_sending(self, unit: UnitId, holder: str) -> bool:

@@ -62,9 +62,10 @@ class Ledger:
         return sorted(int(field.removeprefix("gap:")) for field in fields if field.startswith("gap:"))
 
     def done(self, job_id: str) -> list[tuple[Part, int, Stage]]:
-        """List what stages have ended on which windows and references."""
+        """List what stages have ended on which windows and references, in the order of the chain."""
         fields = [raw.decode().split(":") for raw in self.jobs.hkeys(keys.trace(job_id))]
-        return [(cast("Part", part), int(index), cast("Stage", stage)) for part, index, stage in fields]
+        found = [(cast("Part", part), int(index), cast("Stage", stage)) for part, index, stage in fields]
+        return sorted(found, key=lambda ended: (ended[0], STAGES.index(ended[2]), ended[1]))
 
     def say(self, job_id: str, line: str) -> None:
         """Add a line to a job's log."""

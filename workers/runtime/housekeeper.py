@@ -14,7 +14,7 @@ log = logging.getLogger("voxrelay")
 
 TICK_SECONDS = 1.0
 LEADER_SECONDS = 5
-SWEEP_SECONDS = 60.0
+SWEEP_SECONDS = 60
 # Units in flight beyond what workers can hold: enough that a worker that is done finds the next one waiting.
 SPARE_ROOM = 2
 _LIVING = ("running", "paused", "done")
@@ -29,7 +29,7 @@ class Housekeeper:
         self.name = f"{desk.host}:{desk.process}"
         self._broker = client(desk.config.redis.broker or "")
         self._servers: dict[str, str] = {}
-        self._swept = 0.0
+        self._swept = self._renewed = 0.0
 
     def keep_up(self, leaving: threading.Event) -> None:
         """Renew and reconcile every second until the worker leaves."""
@@ -38,8 +38,10 @@ class Housekeeper:
                 self.dispatch.renew(list(self.desk.held.values()))
                 if self._leads():
                     self._lead()
-            except redis.RedisError as error:
+            except (redis.ConnectionError, redis.TimeoutError) as error:
                 log.warning("leases not renewed: %s", error)
+            except Exception:
+                log.exception("leases not renewed")  # and tried again: without this thread, work would stand still
 
     def leave(self) -> None:
         """Let another worker reconcile at once."""
@@ -62,7 +64,7 @@ class Housekeeper:
             self.dispatch.hurry()
         for unit in self.dispatch.reconcile():
             log.warning("released again: %s", unit)
-        if time.monotonic() - self._swept > SWEEP_SECONDS:
+        if time.monotonic() - self._swept > min(SWEEP_SECONDS, self.config.lifetimes.voices / 4):
             self._swept = time.monotonic()
             self._sweep()
 
@@ -81,14 +83,14 @@ class Housekeeper:
         return bool(before) and before != found
 
     def _sweep(self) -> None:
-        """Renew the lifetimes of jobs that run, and remove what a crash has left of those that do not."""
-        for raw in self.jobs.zrange(keys.ACTIVE, 0, -1):
-            job_id = raw.decode()
-            if self.dispatch.ledger.state(job_id) == "running":
-                self.dispatch.renew_job(job_id)
-            elif not self.jobs.exists(keys.job(job_id)):
-                self.jobs.zrem(keys.ACTIVE, job_id)
-        for index, name in ((keys.JOBS, keys.job), (keys.DEAD, keys.dead)):
+        """Renew the lifetimes of what is in use, and remove what a crash has left of jobs that do not run."""
+        self.dispatch.renew_voices()
+        if time.monotonic() - self._renewed > self.config.lifetimes.jobs / 8:
+            self._renewed = time.monotonic()
+            for raw in self.jobs.zrange(keys.ACTIVE, 0, -1):
+                if self.dispatch.ledger.state(raw.decode()) == "running":
+                    self.dispatch.renew_job(raw.decode())
+        for index, name in ((keys.ACTIVE, keys.job), (keys.JOBS, keys.job), (keys.DEAD, keys.dead)):
             for raw in self.jobs.zrange(index, 0, -1):
                 if not self.jobs.exists(name(raw.decode())):
                     self.jobs.zrem(index, raw)
