@@ -82,13 +82,13 @@ def wait(
 ) -> None:
     """Wait until jobs have ended; the exit code is 0 if all were converted."""
     from voxrelay.cli.progress import StageBars
-    from voxrelay.producer.collect import Collector
+    from voxrelay.producer.collect import Watch
     from voxrelay.relay.errors import Exit
 
     session, states = open_session(), {}
     for job in jobs:
         with StageBars(quiet=json_output) as bars:
-            states[job] = Collector(session, job, bars.update).wait()
+            states[job] = Watch(session, job, bars.update).wait()
         if not json_output:
             typer.echo(f"{job}: {states[job]}")
     if json_output:

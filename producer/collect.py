@@ -2,11 +2,15 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import redis
 
 from voxrelay.producer.session import Session
 from voxrelay.relay import keys, presence
@@ -32,30 +36,74 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-class Collector:
-    """Follows one job; a context manager, for one at a time may take its results away."""
+class Watch:
+    """Follows one job without touching it."""
 
     def __init__(self, session: Session, job: str, on_progress: OnProgress) -> None:
         self.session, self.ledger, self.job = session, session.ledger, job
         self.manifest = session.ledger.manifest(job)
         self.on_progress = on_progress
         self._done: dict[tuple[Part, Stage], set[int]] = {}
+        self._events = self.ledger.follow(job, POLL_SECONDS)
+        for part, index, stage in self.ledger.done(job):
+            self._count(part, index, stage)
+
+    def wait(self) -> str:
+        """Wait until the job has ended; return its state."""
+        while (state := self.ledger.state(self.job)) in ("running", "paused"):
+            self._next(-1)
+        return state
+
+    def _next(self, index: int) -> None:
+        """Wait for the last stage of a window, or a second; whatever else ends is counted."""
+        last, quiet_since = self.manifest.chain[-1].stage, time.monotonic()
+        for event in self._events:
+            if event is None:
+                self._check_alive(quiet_since)
+                return
+            if not event.error:
+                self._count(event.part, event.index, event.stage)
+            if event.error or (event.part, event.index, event.stage) == ("window", index, last):
+                return
+
+    def _count(self, part: Part, index: int, stage: Stage) -> None:
+        """Count a finished unit, once, and tell whoever watches."""
+        units = self._done.setdefault((part, stage), set())
+        units.add(index)
+        total = len(self.manifest.windows if part == "window" else self.manifest.references)
+        self.on_progress(Progress(part, stage, len(units), total))
+
+    def _check_alive(self, quiet_since: float) -> None:
+        """Give up when nothing happens and a pool has no worker."""
+        if time.monotonic() - quiet_since < PATIENCE_SECONDS:
+            return
+        served = presence.served(self.session.stores.jobs)
+        gone = [f"{x.stage}.{x.model}" for x in self.manifest.chain if (x.stage, x.model) not in served]
+        if gone:
+            raise UnavailableError(f"no worker serves {', '.join(gone)} any more", where=self.job,
+                                   hint="vox ps shows the pools; the job waits for them")  # fmt: skip
+
+
+class Collector(Watch):
+    """Takes a job's results away; a context manager, for one at a time may."""
+
+    def __init__(self, session: Session, job: str, on_progress: OnProgress) -> None:
+        super().__init__(session, job, on_progress)
         self._holder = f"{socket.gethostname()} {os.getpid()}"
-        self._renewed = 0.0
+        self._leaving = threading.Event()
 
     def __enter__(self) -> Self:
         jobs, key = self.session.stores.jobs, keys.collector(self.job)
         if not jobs.set(key, self._holder, nx=True, ex=_LEASE_SECONDS):
             holder = (jobs.get(key) or b"").decode()
-            if holder and holder != self._holder and not _has_died(holder):
+            if holder and not _has_died(holder):
                 raise BadInputError(f"{self.job} is being fetched by {holder}", hint="wait for it, or end it")
             jobs.set(key, self._holder, ex=_LEASE_SECONDS)
-        self._events = self.ledger.follow(self.job, POLL_SECONDS)
-        for part, index, stage in self.ledger.done(self.job):
-            self._count(part, index, stage)
+        threading.Thread(target=self._renew, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leaving.set()
         self.session.stores.jobs.delete(keys.collector(self.job))
 
     @property
@@ -73,8 +121,8 @@ class Collector:
         """
         for index in range(first, len(self.manifest.windows)):
             while (blob := self.ledger.result(self.job, index)) is None:
-                self._check_state()
-                self._wait(index)
+                self._check_state(index)
+                self._next(index)
             yield index, blob
 
     def acknowledge(self, index: int) -> None:
@@ -90,38 +138,7 @@ class Collector:
         """Note where the windows that are gone from Redis have gone to."""
         self.session.stores.jobs.hset(keys.job(self.job), "output", f"{socket.gethostname()}:{output.resolve()}")
 
-    def wait(self) -> str:
-        """Wait until the job has ended, without taking anything away; return its state."""
-        while (state := self.ledger.state(self.job)) in ("running", "paused"):
-            self._wait(-1)
-        return state
-
-    def _wait(self, index: int) -> None:
-        """Wait for the last stage of a window, or a second; whatever else ends is counted."""
-        last, quiet_since = self.manifest.chain[-1].stage, time.monotonic()
-        for event in self._events:
-            self._renew()
-            if event is None:
-                self._check_alive(quiet_since)
-                return
-            if not event.error:
-                self._count(event.part, event.index, event.stage)
-            if event.error or (event.part, event.index, event.stage) == ("window", index, last):
-                return
-
-    def _renew(self) -> None:
-        if time.monotonic() - self._renewed > 1:
-            self._renewed = time.monotonic()
-            self.session.stores.jobs.set(keys.collector(self.job), self._holder, ex=_LEASE_SECONDS)
-
-    def _count(self, part: Part, index: int, stage: Stage) -> None:
-        """Count a finished unit, once, and tell whoever watches."""
-        units = self._done.setdefault((part, stage), set())
-        units.add(index)
-        total = len(self.manifest.windows if part == "window" else self.manifest.references)
-        self.on_progress(Progress(part, stage, len(units), total))
-
-    def _check_state(self) -> None:
+    def _check_state(self, index: int) -> None:
         state, error = self.session.stores.jobs.hmget(keys.job(self.job), "state", "error")
         if state == b"failed":
             hint = f"vox dead show {self.job}; after `vox dead retry {self.job}` the same command goes on"
@@ -130,18 +147,14 @@ class Collector:
             raise StageError("was cancelled", where=self.job)
         if state is None:
             raise StageError("is not known any more", where=self.job, hint="was Redis emptied, or the job too old?")
-        if state not in (b"running", b"paused") and self.ledger.result(self.job, self.collected) is None:
+        if state not in (b"running", b"paused") and self.ledger.result(self.job, index) is None:
             raise StageError("its results are gone", where=self.job, hint="submit it again")
 
-    def _check_alive(self, quiet_since: float) -> None:
-        """Give up when nothing happens and a pool has no worker."""
-        if time.monotonic() - quiet_since < PATIENCE_SECONDS:
-            return
-        served = presence.served(self.session.stores.jobs)
-        gone = [f"{x.stage}.{x.model}" for x in self.manifest.chain if (x.stage, x.model) not in served]
-        if gone:
-            raise UnavailableError(f"no worker serves {', '.join(gone)} any more", where=self.job,
-                                   hint="vox ps shows the pools; the job waits for them")  # fmt: skip
+    def _renew(self) -> None:
+        """Hold the lease, however long whoever collects takes over a window."""
+        while not self._leaving.wait(_LEASE_SECONDS / 3):
+            with suppress(redis.RedisError):
+                self.session.stores.jobs.set(keys.collector(self.job), self._holder, ex=_LEASE_SECONDS)
 
 
 def _has_died(holder: str) -> bool:

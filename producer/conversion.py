@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from voxrelay.producer.collect import Collector, OnProgress
+from voxrelay.producer.collect import Collector, OnProgress, Watch
 from voxrelay.producer.join import Joiner
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.level import Samples
@@ -57,7 +57,7 @@ class Conversion:
 
     def wait(self, on_progress: OnProgress = ignore) -> str:
         """Wait until all windows are done or the job has ended otherwise; return its state."""
-        return Collector(self.session, self.job, on_progress).wait()
+        return Watch(self.session, self.job, on_progress).wait()
 
     def stream(self, on_progress: OnProgress = ignore) -> Generator[Samples, None, None]:
         """Yield the sound, float32 [samples] at 22,050 Hz, as soon as each window is ready.
@@ -68,9 +68,10 @@ class Conversion:
             StageError: the job has failed or was cancelled.
 
         """
+        self._check_there()
         with Collector(self.session, self.job, on_progress) as collector:
             if collector.collected:
-                raise BadInputError(f"{self.job} was fetched already", hint="submit it again")
+                raise BadInputError("a part of it was heard already", where=self.job, hint="submit it again")
             try:
                 joiner = self._joiner()
                 for index, blob in collector.results(0):
@@ -89,6 +90,7 @@ class Conversion:
             StageError: the job has failed or was cancelled.
 
         """
+        self._check_there()
         with Partial.open(Path(output), self.manifest.request) as partial:
             if partial.job != self.job:
                 partial.claim(self.job)
@@ -142,6 +144,13 @@ class Conversion:
                 yield sound
         finally:
             await asyncio.to_thread(sounds.close)
+
+    def _check_there(self) -> None:
+        """Refuse a job whose result was taken away; say where to."""
+        summary = self.session.ledger.summary(self.job)
+        if summary.get("state") == "collected":
+            where = summary.get("output", "a stream")
+            raise BadInputError(f"was fetched already, to {where}", where=self.job, hint="submit it again")
 
     def _joiner(self) -> Joiner:
         return Joiner(self.manifest.windows, self.source.gain, self.source.quiet)
