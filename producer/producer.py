@@ -193,7 +193,8 @@ class Producer:
                 state = "collected"
             finally:
                 session.dispatch.end(manifest.id, state)
-                session.stores.tensors.delete(*tensors)
+                if tensors:
+                    session.stores.tensors.delete(*tensors)
                 if self.cold:
                     _forget_voice(session, plan)
         return outputs
