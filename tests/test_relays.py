@@ -112,7 +112,7 @@ def test_a_shared_redis_is_left_clean(
     client = redis.Redis.from_url(redis_server)
     for raw in client.scan_iter():
         key = raw.decode()
-        if key.startswith(("vox:job:", "vox:jobs", "vox:turn", "vox:landed")):
+        if key.startswith(("vox:job:", "vox:jobs", "vox:turn", "vox:landed", "vox:room")):
             assert client.ttl(raw) > 0, key
         else:
             assert key.startswith("_kombu.binding"), key
