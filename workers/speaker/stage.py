@@ -43,8 +43,9 @@ class SpeakerStage:
 
     def run(self, model: SpeakerModel, part: Part, items: Sequence[Audio | Blend]) -> Sequence[Voice]:  # noqa: ARG002
         """Embed sounds, mix blends."""
-        sounds = iter(model.embed([item for item in items if isinstance(item, Audio)]))
-        return [item.mix() if isinstance(item, Blend) else next(sounds) for item in items]
+        sounds = [item for item in items if isinstance(item, Audio)]
+        embedded = iter(model.embed(sounds) if sounds else ())
+        return [item.mix() if isinstance(item, Blend) else next(embedded) for item in items]
 
     def warm(self, model: SpeakerModel) -> None:
         """Embed a second of noise."""
