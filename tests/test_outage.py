@@ -1,6 +1,9 @@
 """Redis is killed and comes back: workers say so meanwhile, and consume again by themselves."""
 
+import contextlib
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,5 +76,58 @@ def test_workers_ride_out_an_outage(
         assert min(waited.values()) < 10 + seconds / 4, waited
         assert (tmp_path / "after.wav").read_bytes() == (tmp_path / "before.wav").read_bytes()
         vox("worker", "health", env=env)
+    finally:
+        vox("down", env=env)
+
+
+class Wire:
+    """A way to a Redis over TCP that can be cut without either end being told."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.cut = path, threading.Event()
+        self.ends: list[socket.socket] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def go_silent(self) -> None:
+        """Let nothing pass any more on the connections that are there; new ones are served."""
+        self.cut.set()
+        self.cut = threading.Event()
+
+    def _accept(self) -> None:
+        while True:
+            near, _address = self.listener.accept()
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self.path)
+            self.ends += [near, far]  # they stay open
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(source, target, self.cut), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, cut: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if cut.is_set():
+                    return
+                target.sendall(data)
+        target.close()
+
+
+def test_a_connection_that_silently_went_dead_is_noticed(
+    settings: dict[str, str], male: Path, tmp_path: Path, server: Server
+) -> None:
+    wire = Wire(f"{server.folder}/shared.sock")
+    env = {**settings, **own_home(tmp_path), "REDIS_URL": wire.url}
+    vox("up", "content", env=env)
+    try:
+        vox("stage", "content", male, "-o", tmp_path / "before.safetensors", env=env)
+        process = vox_json("ps", env=env)["workers"][0]["process"]
+        wire.go_silent()
+        began = time.monotonic()
+        done = vox("stage", "content", male, "-o", tmp_path / "after.safetensors", env=env)
+        seconds = time.monotonic() - began
+        assert (tmp_path / "after.safetensors").read_bytes() == (tmp_path / "before.safetensors").read_bytes()
+        assert vox_json("ps", env=env)["workers"][0]["process"] == process
+        assert 3 < seconds < 45, done.stderr
     finally:
         vox("down", env=env)

@@ -1,5 +1,6 @@
 """Pools are restarted under load: nothing fails, nothing is released again, no byte differs."""
 
+import json
 import os
 import subprocess
 import time
@@ -7,32 +8,42 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import yaml
 
 from conftest import VOX, own_home, vox, vox_json
 
 POOLS = ("mel", "vocoder")
+SECONDS = 180
 
 
 def test_a_restart_under_load_is_not_heard(
     settings: dict[str, str], male: Path, female: Path, tmp_path: Path, redis_server: str
 ) -> None:
     sound, rate = soundfile.read(male)
-    soundfile.write(tmp_path / "in.wav", np.tile(sound, 30 * rate // len(sound)), rate)
-    env = {**settings, **own_home(tmp_path), "REDIS_URL": redis_server}
-    arguments = ["convert", str(tmp_path / "in.wav"), "--voice", str(female), "--json", "-o"]
+    soundfile.write(tmp_path / "in.wav", np.tile(sound, SECONDS * rate // len(sound)), rate)
+    env = {**changed(settings, tmp_path), "REDIS_URL": redis_server}
+    command = ["convert", str(tmp_path / "in.wav"), "--voice", str(female), "-o"]
     vox("up", env=env)
     try:
-        vox(*arguments, tmp_path / "quiet.wav", env=env)
+        vox(*command, tmp_path / "quiet.wav", env=env)
         before = processes(env)
-        told = restart_while_converting(arguments, tmp_path / "restarted.wav", env)
+        command = [str(VOX), *command, str(tmp_path / "restarted.wav"), "--json"]
+        run = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)
+        while not any(row["working_since"] for row in vox_json("worker", "health", "vocoder", env=env)["workers"]):
+            assert run.poll() is None
+        told = vox("restart", *POOLS, env=env).stderr
+        works = json.loads(run.communicate()[0])["stages"]
         after = processes(env)
         health = vox_json("worker", "health", env=env)
     finally:
         vox("down", env=env)
+    assert run.returncode == 0
     assert (tmp_path / "restarted.wav").read_bytes() == (tmp_path / "quiet.wav").read_bytes()
     for pool in before:
         assert (after[pool] != before[pool]) == (pool in POOLS)
         assert (f"{pool}: process {before[pool]} has left" in told) == (pool in POOLS)
+        worked = {work["process"] for work in works if work["pool"] == pool and work["part"] == "window"}
+        assert worked == {before[pool], after[pool]}  # the old one and the new one in the same job
     assert {row["process"] for row in health["workers"]} == set(after.values())
     logs = "".join(path.read_text() for path in (tmp_path / "home" / "logs").iterdir())
     assert "is warm" in logs
@@ -40,18 +51,14 @@ def test_a_restart_under_load_is_not_heard(
         assert trouble not in logs, logs
 
 
-def restart_while_converting(arguments: list[str], output: Path, env: dict[str, str]) -> str:
-    """Convert again and again while pools are restarted, the last time to ``output``; return what was told."""
-    command = [VOX, "restart", *POOLS]
-    run = subprocess.Popen(command, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
-    during = 0
-    while run.poll() is None:
-        vox(*arguments, output, env=env)
-        during += 1
-    assert during
-    told = run.communicate()[1]
-    assert run.returncode == 0, told
-    return told
+def changed(settings: dict[str, str], folder: Path, toy: str = "") -> dict[str, str]:
+    """Return the settings with a home, a ``queues.yml`` and a toy model of a test's own."""
+    shipped = Path(settings["VOXRELAY_CONFIG"])
+    config = yaml.safe_load(shipped.read_text())
+    config["limits"]["source"] = 2 * SECONDS
+    (folder / "queues.yml").write_text(yaml.safe_dump(config))
+    (folder / "toy.py").write_text(toy or shipped.with_name("toy.py").read_text())
+    return {**settings, **own_home(folder), "VOXRELAY_CONFIG": str(folder / "queues.yml")}
 
 
 def processes(env: dict[str, str]) -> dict[str, int]:
@@ -62,9 +69,7 @@ def processes(env: dict[str, str]) -> dict[str, int]:
 def test_a_new_process_that_fails_leaves_the_old_one_serving(
     settings: dict[str, str], male: Path, tmp_path: Path, redis_server: str
 ) -> None:
-    for name in ("queues.yml", "toy.py"):
-        (tmp_path / name).write_text(Path(settings["VOXRELAY_CONFIG"]).with_name(name).read_text())
-    env = {**settings, **own_home(tmp_path), "REDIS_URL": redis_server, "VOXRELAY_CONFIG": str(tmp_path / "queues.yml")}
+    env = {**changed(settings, tmp_path), "REDIS_URL": redis_server}
     assert "vox up" in vox("restart", env=env, code=5).stderr
     vox("up", "content", env=env)
     try:
@@ -86,10 +91,7 @@ def test_a_new_process_that_fails_leaves_the_old_one_serving(
 def test_sigterm_lets_a_worker_finish(settings: dict[str, str], male: Path, tmp_path: Path, redis_server: str) -> None:
     slow = "import time\n" + Path(settings["VOXRELAY_CONFIG"]).with_name("toy.py").read_text()
     slow = slow.replace("        frames =", "        time.sleep(6)\n        frames =")
-    config = Path(settings["VOXRELAY_CONFIG"]).read_text()
-    (tmp_path / "queues.yml").write_text(config)
-    (tmp_path / "toy.py").write_text(slow)
-    env = {**settings, **own_home(tmp_path), "REDIS_URL": redis_server, "VOXRELAY_CONFIG": str(tmp_path / "queues.yml")}
+    env = {**changed(settings, tmp_path, slow), "REDIS_URL": redis_server}
     vox("up", "content", env=env)
     sound, rate = soundfile.read(male)
     soundfile.write(tmp_path / "in.wav", sound[: 3 * rate], rate)  # one window
