@@ -115,6 +115,12 @@ def test_an_item_that_is_to_be_alone_is_alone() -> None:
     assert meeting.batches == [[1, 4], [2], [3]]
 
 
+def test_an_item_that_is_to_be_alone_waits_for_nobody() -> None:
+    meeting = Meeting(batch=8)
+    with meeting.batcher.arrival():
+        assert value(meeting.send(1, alone=True).result(timeout=FOREVER / 2)) == 1
+
+
 def test_nothing_waits_when_nothing_else_arrives() -> None:
     meeting = Meeting(batch=8)
     with meeting.batcher.arrival():
@@ -143,7 +149,7 @@ def test_a_full_bucket_waits_neither_for_arrivals_nor_for_older_ones() -> None:
     with meeting.batcher.arrival():
         lonely = meeting.send(1, "lonely")
         pair = [meeting.send(item, "pair") for item in (2, 3)]
-        assert [future.result().together for future in pair] == [2, 2]
+        assert [future.result(timeout=FOREVER / 2).together for future in pair] == [2, 2]
         assert not lonely.done()
     assert value(lonely.result()) == 1
 
