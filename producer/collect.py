@@ -111,6 +111,11 @@ class Collector(Watch):
         """How many windows were collected and are gone from Redis."""
         return int(self.session.stores.jobs.hget(keys.job(self.job), "collected") or 0)
 
+    @property
+    def shift(self) -> int:
+        """Shift of the first window that is still there, if it was written: see ``Joiner``."""
+        return int(self.session.stores.jobs.hget(keys.job(self.job), "shift") or 0)
+
     def results(self, first: int) -> Iterator[tuple[int, bytes]]:
         """Yield what each window became, in order from ``first``; empty bytes for a gap.
 
@@ -125,10 +130,10 @@ class Collector(Watch):
                 self._next(index)
             yield index, blob
 
-    def acknowledge(self, index: int) -> None:
-        """Remove a window that was collected; windows are collected in order."""
+    def acknowledge(self, index: int, shift: int = 0) -> None:
+        """Remove a window that was collected, in order; note the shift of the one after it, which was written."""
         pipe = self.session.stores.jobs.pipeline()
-        pipe.hset(keys.job(self.job), "collected", index + 1)
+        pipe.hset(keys.job(self.job), mapping={"collected": index + 1, "shift": shift})
         pipe.hdel(keys.sources(self.job), str(index))
         pipe.hdel(keys.results(self.job), str(index))
         pipe.execute()

@@ -106,7 +106,7 @@ class Conversion:
                     keeper.window(self.session, self.manifest, index)
                 partial.write(joiner.add(_sound(blob)))
                 if index:  # the last window written stays: its end is needed to go on after an interruption
-                    collector.acknowledge(index - 1)
+                    collector.acknowledge(index - 1, joiner.shift)
             result = self._result(partial.path)
             partial.finish()
             self.session.dispatch.end(self.job, "collected")
@@ -162,7 +162,7 @@ class Conversion:
         """
         joiner, written = self._joiner(), collector.collected
         blob = self.session.ledger.result(self.job, written)
-        if blob is not None and partial.resume(joiner.resume(written, _sound(blob))):
+        if blob is not None and partial.resume(joiner.resume(written, _sound(blob), collector.shift)):
             return joiner, written + 1
         if written == 0:
             partial.resume(0)

@@ -1,4 +1,9 @@
-"""Join converted windows into one stream: cut the context away, cross-fade the seams, keep pauses silent."""
+"""Join converted windows into one stream: cut the context away, cross-fade the seams, keep pauses silent.
+
+Two windows hear the same context, but a vocoder that guesses phases gives each phases of its own. As in SOLA
+(Roucos and Wilgus, ICASSP 1985) a window is moved to where it runs along with the one before it; unlike there
+it is moved from its own place, so that nothing drifts. What still differs is faded at constant power.
+"""
 
 from collections.abc import Sequence
 
@@ -12,6 +17,11 @@ from voxrelay.relay.job import Span
 
 # Half of the fade around a seam, and all of the fade into a pause, in samples at 22.05 kHz: 10 ms.
 HALF_FADE = clock.SOUND_PER_HOP // 2
+# How far a window is moved at most, in samples: 5 ms either way, a period of 100 Hz in all.
+REACH = HALF_FADE // 2
+# What moving a window so far must gain in correlation: equals stay where they are.
+_MOVING_COSTS = 0.05
+_NOTHING = 1e-20
 
 
 class Joiner:
@@ -23,6 +33,9 @@ class Joiner:
         quiet: stretches (start, stop) of the source, in samples at 16 kHz, in which the stream is
             silent, but for a fade of 10 ms at each edge within them.
 
+    Attributes:
+        shift: samples by which the last window that was given is heard earlier (or, if negative, later).
+
     """
 
     def __init__(self, windows: list[Span], gain: float, quiet: Sequence[tuple[int, int]]) -> None:
@@ -31,8 +44,9 @@ class Joiner:
         self._quiet = [(clock.sound_samples(start), clock.sound_samples(stop)) for start, stop in quiet]
         context = windows[1].keep_from - windows[1].start if len(windows) > 1 else 0
         self._half = min(HALF_FADE, clock.sound_samples(context))
+        self._reach = min(REACH, (clock.sound_samples(context) - self._half) // 2)
         self._ramp = np.linspace(0, 1, 2 * self._half, dtype=np.float32)
-        self._next = 0
+        self._next, self.shift = 0, 0
         self._tail = np.zeros(0, dtype=np.float32)
 
     @property
@@ -50,22 +64,24 @@ class Joiner:
 
         """
         index, first = self._next, self._next == 0
+        self.shift = 0 if first else self._lag(index, sound)
         piece = self._piece(index, sound)
         if not first:
             faded = len(self._ramp)
-            piece[:faded] = piece[:faded] * self._ramp + self._tail * (1 - self._ramp)
+            piece[:faded] = _fade(self._tail, piece[:faded], self._ramp)
         begin = 0 if first else self._final(index - 1)
         keep = self._final(index) - begin
         self._next, self._tail = index + 1, piece[keep:]
         return self._finish(piece[:keep], begin)
 
-    def resume(self, index: int, sound: Samples | None) -> int:
-        """Go on as if window ``index``, with this sound, had just been added.
+    def resume(self, index: int, sound: Samples | None, shift: int) -> int:
+        """Go on as if window ``index``, with this sound, had just been added and come to this shift.
 
         Returns how many samples of the stream were final by then.
         """
         begin = 0 if index == 0 else self._final(index - 1)
-        self._next, self._tail = index + 1, self._piece(index, sound)[self._final(index) - begin :]
+        self._next, self.shift = index + 1, shift
+        self._tail = self._piece(index, sound)[self._final(index) - begin :]
         return self._final(index)
 
     def _final(self, index: int) -> int:
@@ -73,17 +89,36 @@ class Joiner:
         end = clock.sound_samples(self._windows[index].keep_to)
         return end if index == len(self._windows) - 1 else end - self._half
 
-    def _piece(self, index: int, sound: Samples | None) -> Samples:
-        """Return what is heard of a window, half a fade beyond each seam included."""
-        span = self._windows[index]
+    def _bounds(self, index: int) -> tuple[int, int]:
+        """Return what is heard of a window, half a fade beyond each seam included, if it stays in its place."""
+        span, last = self._windows[index], len(self._windows) - 1
         origin = clock.sound_samples(span.start)
         begin = clock.sound_samples(span.keep_from) - origin - (0 if index == 0 else self._half)
-        end = clock.sound_samples(span.keep_to) - origin + (0 if index == len(self._windows) - 1 else self._half)
+        end = clock.sound_samples(span.keep_to) - origin + (0 if index == last else self._half)
+        return begin, end
+
+    def _lag(self, index: int, sound: Samples | None) -> int:
+        """Find where a window runs along with the end of the one before it."""
+        begin, end = self._bounds(index)
+        if sound is None or len(sound) < end or not len(self._tail):
+            return 0
+        high = min(self._reach, len(sound) - end)  # there is nothing beyond the end of the last window
+        lags = np.arange(high - 2 * self._reach, high + 1)
+        around = sound[begin + lags[0] : begin + high + len(self._tail)].astype(np.float64)
+        power = (
+            np.convolve(around**2, np.ones(len(self._tail)), "valid") * np.square(self._tail, dtype=np.float64).sum()
+        )
+        likeness = np.correlate(around, self._tail.astype(np.float64), "valid") / np.sqrt(power + _NOTHING)
+        return int(lags[np.argmax(likeness - _MOVING_COSTS * np.abs(lags) / REACH)])
+
+    def _piece(self, index: int, sound: Samples | None) -> Samples:
+        """Return what is heard of a window, half a fade beyond each seam included."""
+        begin, end = self._bounds(index)
         if sound is None:
             return np.zeros(end - begin, dtype=np.float32)
         if len(sound) < end:
             raise StageError(f"window {index} became {len(sound)} samples of sound, {end} are needed")
-        return sound[begin:end].astype(np.float32)
+        return sound[begin + self.shift : end + self.shift].astype(np.float32)
 
     def _finish(self, piece: Samples, begin: int) -> Samples:
         """Bring a piece of the stream, from sample ``begin`` on, to its level, and silence its pauses."""
@@ -99,3 +134,11 @@ class Joiner:
         after = 1 - (position - start) / HALF_FADE if start > 0 else np.zeros(len(position))
         before = 1 - (stop - 1 - position) / HALF_FADE if stop < self.total else np.zeros(len(position))
         return np.maximum(np.maximum(after, before), 0).astype(np.float32)
+
+
+def _fade(old: Samples, new: Samples, ramp: Samples) -> Samples:
+    """Fade from one sound to another; however alike they are, the power stays where it is."""
+    powers = np.square(old, dtype=np.float64).sum() * np.square(new, dtype=np.float64).sum()
+    likeness = max(0.0, float(old.astype(np.float64) @ new) / float(np.sqrt(powers + _NOTHING)))
+    norm = np.sqrt((1 - ramp) ** 2 + ramp**2 + 2 * likeness * ramp * (1 - ramp))
+    return np.asarray((old * (1 - ramp) + new * ramp) / norm, dtype=np.float32)

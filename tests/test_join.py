@@ -44,10 +44,14 @@ def test_windows_of_one_sound_join_to_that_sound(samples: int, context: int) -> 
 def test_resuming_anywhere_gives_the_same_stream(samples: int, gap: int | None) -> None:
     windows, quiet = planned(samples), [(0, 3_200), (70_080, 90_240), (samples - 4_801, samples)]
     given: list[np.ndarray | None] = [None if n == gap else sound for n, sound in enumerate(sounds(windows))]
-    stream = joined(Joiner(windows, 0.7, quiet), given)
+    whole, shifts, pieces = Joiner(windows, 0.7, quiet), [], []
+    for sound in given:
+        pieces.append(whole.add(sound))
+        shifts.append(whole.shift)
+    stream = np.concatenate(pieces)
     for index, sound in enumerate(given):
         joiner = Joiner(windows, 0.7, quiet)
-        final = joiner.resume(index, sound)
+        final = joiner.resume(index, sound, shifts[index])
         rest = [joiner.add(later) for later in given[index + 1 :]]
         np.testing.assert_array_equal(np.concatenate([stream[:final], *rest]), stream)
         assert final + sum(map(len, rest)) == joiner.total
@@ -61,6 +65,24 @@ def test_seams_are_faded_across_twenty_milliseconds() -> None:
     assert not stream[: seam - FADE].any()
     assert (stream[seam + FADE :] == 1).all()
     assert (np.diff(stream[seam - FADE : seam + FADE]) > 0).all()
+
+
+@pytest.mark.parametrize("hertz", [100, 220, 1_000])
+def test_a_tone_whose_windows_have_phases_of_their_own_is_even(hertz: int) -> None:
+    windows = planned(4 * LENGTH)
+    times = np.arange(112_896) / clock.SOUND_RATE
+    given = [np.sin(2 * np.pi * hertz * times + phase).astype(np.float32) for phase in range(len(windows))]
+    stream = joined(Joiner(windows, 1.0, []), given)
+    frames = stream[: len(stream) // 441 * 441].reshape(-1, 441)  # 20 ms: two periods of 100 Hz
+    np.testing.assert_allclose(frames.std(axis=1), 0.5**0.5, rtol=0.03)
+
+
+def test_noise_is_as_loud_at_a_seam_as_elsewhere() -> None:
+    windows = planned(100 * LENGTH)
+    stream = joined(Joiner(windows, 1.0, []), sounds(windows))
+    seams = [clock.sound_samples(window.keep_from) for window in windows[1:]]
+    across = np.stack([stream[seam - FADE : seam + FADE] for seam in seams])
+    np.testing.assert_allclose(across.std(axis=0).mean(), stream.std(), rtol=0.02)
 
 
 def test_a_gap_is_silence_with_faded_edges() -> None:
