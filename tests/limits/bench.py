@@ -1,0 +1,173 @@
+"""What the limits share: speech to convert, a relay of their own on two redis-servers, rows of a table."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import redis
+import soundfile
+import typer
+import yaml
+from numpy.typing import NDArray
+
+from conftest import ROOT, VOX, own_home, vox
+from voxrelay import Conversion
+from voxrelay.fleet.server import find_redis_server
+from voxrelay.producer.plan import Plan
+from voxrelay.producer.session import Session
+from voxrelay.producer.submit import submit
+from voxrelay.relay import config as configuration
+from voxrelay.relay.config import Config
+
+RATE = 16_000
+Sound = NDArray[np.float32]
+CLIPS = [ROOT / "examples" / f"{name}.ogg" for name in ("male", "female")]
+_RESULTS = ROOT / ".voxrelay" / "limits"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One bound: what it is, what was measured, whether it holds, and all figures."""
+
+    name: str
+    bound: str
+    measured: str
+    held: bool
+    figures: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A relay in a folder of its own; ``jobs`` and ``tensors`` are its two redis-servers."""
+
+    folder: Path
+    env: dict[str, str]
+    config: Config
+    jobs: Any
+    tensors: Any
+
+    def submit(self, plan: Plan) -> Conversion:
+        """Have a plan accepted, whatever its windows are; the session is the conversion's."""
+        session = Session.open(self.config)
+        submit(session, plan.manifest, sounds=plan.sounds(), clips=plan.clips)
+        return Conversion(session, plan.manifest.id, plan.notes)
+
+    def start(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[str]":
+        """Start ``vox`` beside us."""
+        return subprocess.Popen([VOX, *map(str, arguments)], env={**os.environ, **self.env}, text=True, **options)
+
+
+@contextmanager
+def relay(
+    folder: Path,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    batch: int = 1,
+    pools: Sequence[str] = (),
+    memory: Mapping[str, str] | None = None,
+) -> Iterator[Bench]:
+    """Bring up two redis-servers and the pools; all is gone afterwards.
+
+    Args:
+        folder: an empty folder.
+        changes: sections of ``queues.yml`` that differ, merged key by key.
+        batch: windows that every pool computes at once.
+        pools: pools to start; by default those of the pipeline.
+        memory: ``maxmemory`` of ``jobs`` or ``tensors``.
+
+    """
+    data = yaml.safe_load((ROOT / "queues.yml").read_text())
+    for section, values in (changes or {}).items():
+        for name, value in values.items():
+            merge = isinstance(value, dict) and isinstance(data[section].get(name), dict)
+            data[section][name] = {**data[section][name], **value} if merge else value
+    for pool in data["pools"].values():
+        pool["batch"] = batch
+    (folder / "queues.yml").write_text(yaml.safe_dump(data))
+    env = {**own_home(folder), "VOXRELAY_CONFIG": str(folder / "queues.yml")}
+    with _server(folder / "jobs", memory) as jobs, _server(folder / "tensors", memory) as tensors:
+        urls = {"VOXRELAY_JOBS_URL": jobs, "VOXRELAY_TENSORS_URL": tensors, "VOXRELAY_BROKER_URL": tensors}
+        env |= urls
+        vox("up", *pools, env=env)
+        try:
+            config = configuration.load(env)
+            yield Bench(folder, env, config, redis.Redis.from_url(jobs), redis.Redis.from_url(tensors))
+        finally:
+            vox("down", env=env)
+
+
+@contextmanager
+def _server(folder: Path, memory: Mapping[str, str] | None) -> Iterator[str]:
+    """Run a redis-server that keeps nothing and evicts nothing; yields its URL."""
+    folder.mkdir()
+    settings = {"port": "0", "unixsocket": folder / "redis.sock", "save": "", "dir": folder}
+    settings |= {"maxmemory": (memory or {}).get(folder.name, "0"), "maxmemory-policy": "noeviction"}
+    arguments = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
+    process = subprocess.Popen([find_redis_server(), *arguments], stdout=subprocess.DEVNULL)
+    url = f"unix://{folder / 'redis.sock'}"
+    while process.poll() is None:
+        try:
+            redis.Redis.from_url(url).ping()
+        except redis.RedisError:
+            time.sleep(0.02)
+        else:
+            break
+    try:
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def speech(seconds: float, seed: int, clips: Sequence[Path] = CLIPS) -> Iterator[Sound]:
+    """Yield speech at 16 kHz in pieces: the clips in random order, each from a random place and as loud as it likes."""
+    chance, left = np.random.default_rng(seed), round(seconds * RATE)
+    sounds = [read(path) for path in clips]
+    while left:
+        sound = sounds[chance.integers(len(sounds))]
+        begin = int(chance.integers(len(sound) // 2))
+        piece = sound[begin:][:left] * np.float32(10 ** (chance.uniform(-6, 0) / 20))
+        yield piece
+        left -= len(piece)
+
+
+def read(path: Path) -> Sound:
+    """Read a recording as it is, float32 [samples]."""
+    sound: Sound = soundfile.read(path, dtype="float32")[0]
+    return sound
+
+
+def write(path: Path, pieces: Iterator[Sound]) -> Path:
+    """Write sound at 16 kHz, a piece at a time."""
+    with soundfile.SoundFile(path, "w", RATE, 1) as file:
+        for piece in pieces:
+            file.write(piece)
+    return path
+
+
+def main(measure: Callable[[Path, int], list[Row]], about: str) -> None:
+    """Measure as the command line says, print rows of a Markdown table, and fail if a bound is missed."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--seed", type=int, default=0)
+    seed = parser.parse_args().seed
+    with tempfile.TemporaryDirectory(prefix="limits-") as folder:
+        rows = measure(Path(folder), seed)
+    _RESULTS.mkdir(parents=True, exist_ok=True)
+    module = Path(sys.argv[0]).stem
+    command = f"PYTHONPATH=tests .venv/bin/python -m limits.{module} --seed {seed}"
+    for row in rows:
+        held = "yes" if row.held else "**no**"
+        typer.echo(f"| {row.name} | {row.bound} | {row.measured} | {held} | `{command}` |")
+    facts = [{**vars(row), "command": command, "time": time.time(), "load": os.getloadavg()} for row in rows]
+    (_RESULTS / f"{module}.json").write_text(json.dumps(facts, indent=1))
+    sys.exit(0 if all(row.held for row in rows) else 1)
