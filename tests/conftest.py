@@ -1,5 +1,6 @@
 """What the tests share: clips, a configuration of their own, and a relay that runs for the session."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import yaml
 
 from voxrelay.fleet import environments
@@ -19,6 +21,8 @@ collect_ignore = ["pools"]  # these run in the environments of the pools: see te
 ROOT = Path(__file__).resolve().parents[1]
 VOX = Path(sys.executable).with_name("vox")
 _URLS = ("REDIS_URL", "VOXRELAY_BROKER_URL", "VOXRELAY_JOBS_URL", "VOXRELAY_TENSORS_URL", "VOXRELAY_CONFIG")
+
+_strangers = itertools.count(1)
 
 TOY = '''
 """A content encoder in one file: the level of every frame."""
@@ -53,6 +57,15 @@ def male() -> Path:
 @pytest.fixture(scope="session")
 def female() -> Path:
     return ROOT / "examples" / "female.ogg"
+
+
+@pytest.fixture(scope="module")
+def stranger(female: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reference that only one module's tests use, so that its voice is not prepared before."""
+    sound, rate = soundfile.read(female)
+    path = tmp_path_factory.mktemp("stranger") / "stranger.flac"
+    soundfile.write(path, sound[next(_strangers) * rate // 50 :], rate)
+    return path
 
 
 @pytest.fixture(scope="session")

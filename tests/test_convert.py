@@ -19,11 +19,11 @@ STAGES = ["speaker", "content", "mel", "vocoder"]
 
 @pytest.fixture(scope="module")
 def conversion(
-    relay: dict[str, str], male: Path, female: Path, tmp_path_factory: pytest.TempPathFactory
+    relay: dict[str, str], male: Path, stranger: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """One conversion, male to female, with everything kept."""
     folder = tmp_path_factory.mktemp("conversion")
-    arguments = ("convert", male, "--voice", female, "-o", folder / "out.wav", "--keep-tensors", folder / "tensors")
+    arguments = ("convert", male, "--voice", stranger, "-o", folder / "out.wav", "--keep-tensors", folder / "tensors")
     return {**vox_json(*arguments, env=relay), "folder": folder}
 
 
@@ -76,10 +76,12 @@ def test_a_stage_can_be_replayed_from_what_was_kept(
     np.testing.assert_array_equal(again.data, Audio.from_bytes((window / "vocoder.safetensors").read_bytes()).data)
 
 
-def test_a_voice_is_prepared_once(conversion: dict[str, Any], relay: dict[str, str], male: Path, female: Path) -> None:
+def test_a_voice_is_prepared_once(
+    conversion: dict[str, Any], relay: dict[str, str], male: Path, stranger: Path
+) -> None:
     assert [work for work in conversion["stages"] if work["part"] == "reference"]
     output = conversion["folder"] / "second.wav"
-    again = vox_json("convert", male, "--voice", female, "-o", output, env=relay)
+    again = vox_json("convert", male, "--voice", stranger, "-o", output, env=relay)
     assert not [work for work in again["stages"] if work["part"] == "reference"]
     assert output.read_bytes() == Path(conversion["output"]).read_bytes()
 

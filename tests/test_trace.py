@@ -89,9 +89,9 @@ def test_what_lies_past_the_end_is_not_drawn() -> None:
 
 
 @pytest.fixture(scope="module")
-def job(relay: dict[str, str], male: Path, female: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def job(relay: dict[str, str], male: Path, stranger: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = tmp_path_factory.mktemp("trace") / "out.wav"
-    return dict(vox_json("convert", male, "--voice", female, "-o", output, env=relay))
+    return dict(vox_json("convert", male, "--voice", stranger, "-o", output, env=relay))
 
 
 def test_json_holds_every_interval(job: dict[str, Any], relay: dict[str, str]) -> None:
