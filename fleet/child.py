@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxrelay.fleet import environments
-from voxrelay.relay import home
+from voxrelay.relay import health, home
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import Exit
 
@@ -17,12 +17,13 @@ LOG_LIMIT = 5_000_000
 
 @dataclass
 class Child:
-    """One worker process of a pool and its fate."""
+    """One worker process of a pool and its fate; ``failures`` are those in a row, before it served."""
 
     pool: str
     number: int
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
+    restarts: int = 0
     restart_at: float = 0.0
     error: str = ""
 
@@ -81,8 +82,10 @@ class Child:
     def watch(self, config: Config) -> None:
         """Start it again, later each time, when it has ended; give up when that is hopeless."""
         if self.process is not None and (code := self.process.poll()) is not None:
+            served = health.forget(self.pool, self.process.pid)
             self.process = None
-            self.failures += 1
+            self.restarts += 1
+            self.failures = 1 if served else self.failures + 1
             self.restart_at = time.monotonic() + min(2.0**self.failures, 30) / 4
             explained = code in (Exit.BAD_CONFIG, Exit.UNAVAILABLE)
             if explained or self.failures >= HOPELESS:

@@ -138,7 +138,7 @@ class Supervisor:
             {
                 "pool": child.pool,
                 "process": child.pid,
-                "restarts": child.failures,
+                "restarts": child.restarts,
                 "error": child.error,
                 "log": str(child.log),
             }

@@ -83,6 +83,17 @@ def found() -> list[Health]:
     return workers
 
 
+def forget(pool: str, process: int) -> bool:
+    """Remove the file of a worker that has ended; return whether it had got as far as serving."""
+    path = folder() / f"{pool}-{process}.json"
+    try:
+        state = Health.model_validate_json(path.read_text()).state
+    except (FileNotFoundError, ValidationError):
+        return False
+    path.unlink(missing_ok=True)
+    return state != "starting"
+
+
 def troubles(workers: Sequence[Health], pools: Sequence[str], stuck: float, *, live: bool) -> list[str]:
     """Return what is wrong with some pools, by default those that have workers here.
 

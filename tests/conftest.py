@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import yaml
 
+from servers import Server
 from voxrelay.fleet import environments
 from voxrelay.relay import config as configuration
 from voxrelay.relay import home
@@ -95,24 +96,8 @@ def relay(settings: dict[str, str]) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[str]:
     """A redis-server that is nobody's private one; yields its URL."""
-    from voxrelay.fleet.server import find_redis_server
-
-    socket = tmp_path / "shared.sock"
-    command = [
-        str(find_redis_server()),
-        "--port",
-        "0",
-        "--unixsocket",
-        str(socket),
-        "--save",
-        "",
-        "--dir",
-        str(tmp_path),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    yield f"unix://{socket}"
-    process.terminate()
-    process.wait()
+    with Server(tmp_path / "redis") as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

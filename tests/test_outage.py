@@ -1,54 +1,19 @@
 """Redis is killed and comes back: workers say so meanwhile, and consume again by themselves."""
 
-import contextlib
-import socket
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from conftest import own_home, vox, vox_json
-from voxrelay.fleet.server import find_redis_server
-
-
-class Server:
-    """A redis-server with an append-only file, to be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.url = folder, f"unix://{folder}/shared.sock"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        (self.folder / "shared.sock").unlink(missing_ok=True)
-        settings = ["--port", "0", "--unixsocket", f"{self.folder}/shared.sock", "--save", "", "--appendonly", "yes"]
-        command = [str(find_redis_server()), *settings, "--appendfsync", "always", "--dir", str(self.folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while True:
-            try:
-                redis.Redis.from_url(self.url).ping()
-            except redis.RedisError:
-                time.sleep(0.02)
-            else:
-                return
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+from servers import DURABLE, Server, Wire
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
-    made.start()
-    yield made
-    made.kill()
+    with Server(tmp_path / "redis", **DURABLE) as made:
+        yield made
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
@@ -80,43 +45,10 @@ def test_workers_ride_out_an_outage(
         vox("down", env=env)
 
 
-class Wire:
-    """A way to a Redis over TCP that can be cut without either end being told."""
-
-    def __init__(self, path: str) -> None:
-        self.path, self.cut = path, threading.Event()
-        self.ends: list[socket.socket] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def go_silent(self) -> None:
-        """Let nothing pass any more on the connections that are there; new ones are served."""
-        self.cut.set()
-        self.cut = threading.Event()
-
-    def _accept(self) -> None:
-        while True:
-            near, _address = self.listener.accept()
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(self.path)
-            self.ends += [near, far]  # they stay open
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=(source, target, self.cut), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket, cut: threading.Event) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if cut.is_set():
-                    return
-                target.sendall(data)
-        target.close()
-
-
 def test_a_connection_that_silently_went_dead_is_noticed(
     settings: dict[str, str], male: Path, tmp_path: Path, server: Server
 ) -> None:
-    wire = Wire(f"{server.folder}/shared.sock")
+    wire = Wire(server.socket)
     env = {**settings, **own_home(tmp_path), "REDIS_URL": wire.url}
     vox("up", "content", env=env)
     try:

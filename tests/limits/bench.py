@@ -21,8 +21,8 @@ import yaml
 from numpy.typing import NDArray
 
 from conftest import ROOT, VOX, own_home, vox
+from servers import Server
 from voxrelay import Conversion
-from voxrelay.fleet.server import find_redis_server
 from voxrelay.producer.plan import Plan
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
@@ -73,6 +73,7 @@ def relay(
     changes: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     batch: int = 1,
+    wait: float = 0.01,
     pools: Sequence[str] = (),
     memory: Mapping[str, str] | None = None,
 ) -> Iterator[Bench]:
@@ -82,51 +83,41 @@ def relay(
         folder: an empty folder.
         changes: sections of ``queues.yml`` that differ, merged key by key.
         batch: windows that every pool computes at once.
+        wait: seconds that a window waits for company.
         pools: pools to start; by default those of the pipeline.
         memory: ``maxmemory`` of ``jobs`` or ``tensors``.
 
     """
+    env = settings(folder, changes, batch=batch, wait=wait)
+    limit = {name: {"save": "", "maxmemory": (memory or {}).get(name, "0")} for name in ("jobs", "tensors")}
+    with Server(folder / "jobs", **limit["jobs"]) as jobs, Server(folder / "tensors", **limit["tensors"]) as tensors:
+        env |= urls(jobs.url, tensors.url)
+        vox("up", *pools, env=env)
+        try:
+            config = configuration.load(env)
+            yield Bench(folder, env, config, redis.Redis.from_url(jobs.url), redis.Redis.from_url(tensors.url))
+        finally:
+            vox("down", env=env)
+
+
+def settings(
+    folder: Path, changes: Mapping[str, Mapping[str, Any]] | None = None, *, batch: int = 1, wait: float = 0.01
+) -> dict[str, str]:
+    """Write a changed ``queues.yml``; return the variables of it and of a home of its own."""
     data = yaml.safe_load((ROOT / "queues.yml").read_text())
     for section, values in (changes or {}).items():
         for name, value in values.items():
             merge = isinstance(value, dict) and isinstance(data[section].get(name), dict)
             data[section][name] = {**data[section][name], **value} if merge else value
     for pool in data["pools"].values():
-        pool["batch"] = batch
+        pool |= {"batch": batch, "wait": wait}
     (folder / "queues.yml").write_text(yaml.safe_dump(data))
-    env = {**own_home(folder), "VOXRELAY_CONFIG": str(folder / "queues.yml")}
-    with _server(folder / "jobs", memory) as jobs, _server(folder / "tensors", memory) as tensors:
-        urls = {"VOXRELAY_JOBS_URL": jobs, "VOXRELAY_TENSORS_URL": tensors, "VOXRELAY_BROKER_URL": tensors}
-        env |= urls
-        vox("up", *pools, env=env)
-        try:
-            config = configuration.load(env)
-            yield Bench(folder, env, config, redis.Redis.from_url(jobs), redis.Redis.from_url(tensors))
-        finally:
-            vox("down", env=env)
+    return {**own_home(folder), "VOXRELAY_CONFIG": str(folder / "queues.yml")}
 
 
-@contextmanager
-def _server(folder: Path, memory: Mapping[str, str] | None) -> Iterator[str]:
-    """Run a redis-server that keeps nothing and evicts nothing; yields its URL."""
-    folder.mkdir()
-    settings = {"port": "0", "unixsocket": folder / "redis.sock", "save": "", "dir": folder}
-    settings |= {"maxmemory": (memory or {}).get(folder.name, "0"), "maxmemory-policy": "noeviction"}
-    arguments = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
-    process = subprocess.Popen([find_redis_server(), *arguments], stdout=subprocess.DEVNULL)
-    url = f"unix://{folder / 'redis.sock'}"
-    while process.poll() is None:
-        try:
-            redis.Redis.from_url(url).ping()
-        except redis.RedisError:
-            time.sleep(0.02)
-        else:
-            break
-    try:
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
+def urls(jobs: str, tensors: str) -> dict[str, str]:
+    """Return the variables that lead to two servers; messages are with the tensors."""
+    return {"VOXRELAY_JOBS_URL": jobs, "VOXRELAY_TENSORS_URL": tensors, "VOXRELAY_BROKER_URL": tensors}
 
 
 def speech(seconds: float, seed: int, clips: Sequence[Path] = CLIPS) -> Iterator[Sound]:
@@ -163,8 +154,8 @@ def main(measure: Callable[[Path, int], list[Row]], about: str) -> None:
     with tempfile.TemporaryDirectory(prefix="limits-") as folder:
         rows = measure(Path(folder), seed)
     _RESULTS.mkdir(parents=True, exist_ok=True)
-    module = Path(sys.argv[0]).stem
-    command = f"PYTHONPATH=tests .venv/bin/python -m limits.{module} --seed {seed}"
+    module = ".".join(Path(sys.argv[0]).with_suffix("").parts[-2:])
+    command = f"PYTHONPATH=tests .venv/bin/python -m {module} --seed {seed}"
     for row in rows:
         held = "yes" if row.held else "**no**"
         typer.echo(f"| {row.name} | {row.bound} | {row.measured} | {held} | `{command}` |")
