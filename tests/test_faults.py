@@ -1,8 +1,11 @@
 """What is broken on purpose, in short: `make faults` does the same at full size."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from faults import kills
+import pytest
+
+from faults import kills, lost, outages, partitions, walkaway
 
 
 def test_windows_of_killed_workers_are_done_again(tmp_path: Path) -> None:
@@ -10,3 +13,30 @@ def test_windows_of_killed_workers_are_done_again(tmp_path: Path) -> None:
     assert sum(done.killer.hits.values()) == 5
     assert (done.disturbed.lost, done.disturbed.doubled) == (0, 0)
     assert done.disturbed.outputs == done.quiet.outputs
+
+
+def test_careless_workers_lose_windows_and_proper_ones_find_them(tmp_path: Path) -> None:
+    done = lost.run(tmp_path, 0, windows=6, kills=3, pause=0.2)
+    assert done.kills
+    assert done.windows > 0
+    assert done.completed == done.quiet
+
+
+@pytest.mark.parametrize("how", [outages.durable, outages.forgetful])
+def test_a_redis_that_is_killed_costs_no_window(how: Callable[..., outages.Outage], tmp_path: Path) -> None:
+    done = how(tmp_path, 0, jobs=2, windows=4, times=1)
+    assert len(done.back) == 1
+    assert (done.disturbed.lost, done.disturbed.doubled) == (0, 0)
+    assert done.disturbed.outputs == done.quiet.outputs
+
+
+@pytest.mark.parametrize("who", ["workers", "client"])
+def test_whoever_is_cut_off_goes_on(who: str, tmp_path: Path) -> None:
+    done = partitions.run(tmp_path, 0, who, jobs=1, windows=6, seconds=8)
+    assert (done.disturbed.lost, done.disturbed.doubled) == (0, 0)
+    assert done.disturbed.outputs == done.quiet.outputs
+
+
+def test_a_client_that_dies_after_submit_is_not_missed(tmp_path: Path) -> None:
+    done = walkaway.run(tmp_path, 0, windows=3)
+    assert done.fetched == done.quiet

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import redis
 
@@ -25,10 +26,10 @@ _TWICE = 2  # a unit whose worker dies a third time is given up, which is anothe
 class Killer(threading.Thread):
     """Kills so many workers that hold units of each kind in turn, at most ``pause`` seconds apart if it can."""
 
-    def __init__(self, jobs: redis.Redis, kills: int, seed: int, pause: float) -> None:
+    def __init__(self, jobs: redis.Redis, kills: int, seed: int, pause: float, kinds: Sequence[Kind] = KINDS) -> None:
         super().__init__(daemon=True)
         self.jobs, self.pause, self.chance = jobs, pause, random.Random(seed)  # noqa: S311 - a seed
-        self.wanted = [KINDS[n % len(KINDS)] for n in range(kills)]
+        self.wanted = [kinds[n % len(kinds)] for n in range(kills)]
         self.hits: Counter[Kind] = Counter()
         self.stopping = threading.Event()
         self._units: Counter[bytes] = Counter()
