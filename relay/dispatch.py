@@ -60,8 +60,8 @@ class Dispatch:
     def __init__(self, stores: Stores, app: Celery, config: Config) -> None:
         self.stores, self.jobs, self.app, self.config = stores, stores.jobs, app, config
         self.ledger = Ledger(stores.jobs, config)
-        names = ("RELEASE", "TAKE", "PASS", "LAND", "GIVE_UP", "OVERDUE", "HURRY", "PREPARE", "PAUSE", "RESUME", "END")
-        self._scripts = {name: self.jobs.register_script(getattr(scripts, name)) for name in names}
+        names = "RELEASE TAKE BEGIN COUNT PASS LAND GIVE_UP OVERDUE HURRY PREPARE PAUSE RESUME END"
+        self._scripts = {name: self.jobs.register_script(getattr(scripts, name)) for name in names.split()}
 
     def release(self) -> None:
         """Release as many units as there is room for."""
@@ -75,12 +75,9 @@ class Dispatch:
 
     def begin(self, leases: Sequence[Lease]) -> None:
         """Note which units are computed, and whether together: what a worker died with counts if it was alone."""
-        pipe = self.jobs.pipeline()
-        for lease in leases:
-            how = "alone" if len(leases) == 1 else "batched"
-            pipe.hset(keys.taken(lease.unit.job), str(lease.unit), f"{how} {lease.holder}")
-            pipe.expire(keys.taken(lease.unit.job), self.config.lifetimes.jobs)
-        pipe.execute()
+        how = "alone" if len(leases) == 1 else "batched"
+        units = [lease.unit for lease in leases]
+        self._run("BEGIN", self.config.lifetimes.jobs, f"{how} {leases[0].holder}", *units)
 
     def renew(self, leases: Sequence[Lease]) -> None:
         """Renew leases."""
@@ -191,8 +188,10 @@ class Dispatch:
         return how != "alone" or bool(self._forgive(unit, cast("Stage", who.split(".")[0]), f"its worker died: {who}"))
 
     def _forgive(self, unit: UnitId, stage: Stage, error: str) -> int:
-        """Count a failure and return how many there were; 0 if they are too many and the unit is given up."""
+        """Count a failure and return how many there were; 0 if they are too many: then the unit is given up."""
         failures = self._count(unit, str(unit))
+        if not failures:
+            return 0  # its job has ended
         if failures < self.config.limits.failures:
             self.ledger.say(unit.job, f"{unit.part} {unit.index} failed: {error}")
             return failures
@@ -202,10 +201,7 @@ class Dispatch:
         return 0
 
     def _count(self, unit: UnitId, field: str, by: int = 1) -> int:
-        pipe = self.jobs.pipeline()
-        pipe.hincrby(keys.failures(unit.job), field, by)
-        pipe.expire(keys.failures(unit.job), self.config.lifetimes.jobs)
-        return int(pipe.execute()[0])
+        return int(self._run("COUNT", unit, field, by, self.config.lifetimes.jobs))
 
     def _wait(self, lease: Lease, times: int) -> None:
         """Give a lease up; the reconciler sends the unit again after a time that grows and is spread."""

@@ -160,6 +160,32 @@ return 1 + redis.call('HEXISTS', job(split(ARGV[1]), 'failures'), ARGV[1])
 )
 
 # unit, holder, seconds until it is overdue [, stage, field of the trace, work] -> 1, or 0 if the lease is another's
+BEGIN = (
+    _COMMON
+    + """
+-- seconds to keep it, how and by whom units are computed, the units
+for i = 3, #ARGV do
+  local id = split(ARGV[i])
+  if running(id) then
+    redis.call('HSET', job(id, 'taken'), ARGV[i], ARGV[2])
+    redis.call('EXPIRE', job(id, 'taken'), ARGV[1])
+  end
+end
+"""
+)
+
+COUNT = (
+    _COMMON
+    + """
+-- unit, field, by how much, seconds to keep it; returns the count, or 0 if the job has ended
+local id = split(ARGV[1])
+if not running(id) then return 0 end
+local count = redis.call('HINCRBY', job(id, 'failures'), ARGV[2], ARGV[3])
+redis.call('EXPIRE', job(id, 'failures'), ARGV[4])
+return count
+"""
+)
+
 PASS = (
     _COMMON
     + """

@@ -33,7 +33,10 @@ def run(folder: Path, seed: int, *, windows: int, kills: int, pause: float) -> L
     """Convert a recording with careless workers that are killed, then have proper ones complete it."""
     load = Load.make(folder / "load", 1, windows, seed)
     with Server(folder / "redis") as server:
-        env = {**settings(folder, {"timeouts": {"lease": 5, "patience": 10}}), "REDIS_URL": server.url}
+        env = {
+            **settings(folder, {"timeouts": {"lease": 5, "patience": 10, "visibility": 10}}),
+            "REDIS_URL": server.url,
+        }
         jobs = redis.Redis.from_url(server.url)
         producer = Producer(configuration.load(env))
         with crew.careless(env):
@@ -56,8 +59,8 @@ def _settle(jobs: redis.Redis, conversion: Conversion) -> None:
     idle = 0
     while conversion.state == "running" and idle < _SETTLED:
         time.sleep(1)
-        busy = any(True for _ in jobs.scan_iter(match="vox:lease:*", count=1000))
-        idle = 0 if busy or any(jobs.llen(queue) for queue in queues) else idle + 1
+        held = any(True for _ in jobs.scan_iter(match="vox:lease:*", count=1000)) or jobs.exists("unacked")
+        idle = 0 if held or any(jobs.llen(queue) for queue in queues) else idle + 1
 
 
 def _fetch(conversion: Conversion, output: Path) -> bytes:
