@@ -18,8 +18,6 @@ Judges = Annotated[
         "folder. A judge that is not there is left out.",
     ),
 ]
-_SHOWN = {"secs_target": "SECS to target", "secs_source": "to source", "encoder_target": "independent", "cer": "CER",
-          "wer": "WER", "ovr": "DNSMOS OVR", "f0_pcc": "F0-PCC", "register": "register", "pace": "RTF"}  # fmt: skip
 
 
 @explained
@@ -78,20 +76,10 @@ def evaluate(
 
 
 def _show(request: "Request", summary: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from voxrelay.cli.scores import print_scores
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("row")
-    for title in _SHOWN.values():
-        table.add_column(title, justify="right")
-    for row, values in summary["rows"].items():
-        cells = (f"{values[key]['value']:.2f}" if key in values else "" for key in _SHOWN)
-        table.add_row(row, *cells)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
+    rows = summary["rows"].items()
+    print_scores({name: {key: one["value"] for key, one in values.items()} for name, values in rows})
     for line in summary["notes"]:
         note(f"note: {line}")
     typer.echo(f"{request.output}: report.md, scores.csv, summary.csv, listen.html")

@@ -2,7 +2,7 @@
 
 import typer
 
-from voxrelay.cli import check, convert, dead, environment, evaluate, job, pools, stage, trace, worker
+from voxrelay.cli import check, check_voices, convert, dead, environment, evaluate, job, pools, stage, trace, worker
 
 app = typer.Typer(
     name="vox",
@@ -23,6 +23,12 @@ app.command("restart", epilog="Example: vox restart mel vocoder")(pools.restart)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
 app.command("trace", epilog="Example: vox trace 20250101-120000-0a1b2c3d -o trace.png")(trace.trace)
 app.command("evaluate", epilog="Example: vox evaluate recordings/ --pairs 20 -o report")(evaluate.evaluate)
+checks = typer.Typer(help="See whether the models work: figures and pages.", no_args_is_help=True)
+checks.command(
+    "voices",
+    epilog="Example: vox check voices hello.wav --voice anna.wav --vocoder griffin-lim,hifigan -o voices.html",
+)(check_voices.voices)
+app.add_typer(checks, name="check")
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(check.config)

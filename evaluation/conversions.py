@@ -20,7 +20,7 @@ class Wish:
     """A conversion that is asked for: what is said in ``source``, by ``pipeline``, in the voice of ``voice``."""
 
     source: Path
-    voice: Path
+    voice: str
     pipeline: Pipeline
     output: Path
 
@@ -54,7 +54,7 @@ def convert(producer: Producer, wishes: Sequence[Wish], on_done: OnDone) -> dict
             if len(waiting) == IN_FLIGHT:
                 failed.update(_finish(*waiting.popleft()))
                 on_done()
-            waiting.append((wish, producer.submit(wish.source, str(wish.voice), models=wish.pipeline.models)))
+            waiting.append((wish, producer.submit(wish.source, wish.voice, models=wish.pipeline.models)))
         while waiting:
             failed.update(_finish(*waiting.popleft()))
             on_done()

@@ -37,6 +37,13 @@ def report(producer: Producer, folder: Path, judges: Path, on_progress: OnProgre
     return found
 
 
+def grid(producer: Producer, folder: Path, judges: Path, page: Path, on_progress: OnProgress) -> dict[str, Any]:
+    """Judge, and write one page that holds everything; returns the measures of every row."""
+    judge(producer, folder, judges, on_progress)
+    found: dict[str, Any] = json.loads(_run(producer, "grid", str(folder), str(page)))
+    return found
+
+
 def _run(producer: Producer, program: str, *arguments: str, on_line: checks.OnLine | None = None) -> str:
     module = f"judges.{program}"
     return checks.run(producer.config, module, *arguments, note=producer.note, environment=ENVIRONMENT, on_line=on_line)

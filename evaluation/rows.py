@@ -43,7 +43,7 @@ class Driven:
     def wishes(self, pairs: Sequence[Pair], places: Places) -> Iterator[Wish]:
         """Yield the conversions it consists of."""
         for pair in pairs:
-            yield Wish(places.of(SOURCE, pair), self.voices[pair.name], self.pipeline, places.of(self.row, pair))
+            yield Wish(places.of(SOURCE, pair), str(self.voices[pair.name]), self.pipeline, places.of(self.row, pair))
 
 
 def copy_synthesis(vocoder: str) -> Row:

@@ -137,5 +137,10 @@ class Evaluation:
         self.failed |= voices.embed(self.producer, self.request.output, paths, self._counter(label, len(paths)))
 
     def _counter(self, label: str, total: int) -> Callable[[], None]:
-        numbers = count(1)
-        return lambda: self.on_progress(label, next(numbers), total)
+        return counter(self.on_progress, label, total)
+
+
+def counter(on_progress: OnProgress, label: str, total: int) -> Callable[[], None]:
+    """Return what to call each time that one more is done."""
+    numbers = count(1)
+    return lambda: on_progress(label, next(numbers), total)

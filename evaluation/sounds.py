@@ -20,15 +20,23 @@ _NOISE = 1e-4  # RMS of the round trip's noise, -80 dBFS: a few steps of 16 bits
 def write_joined(recordings: Iterable[Recording], path: Path, seconds: float) -> Path:
     """Write recordings as one of 16 kHz mono, cut at twice the ``seconds`` that it should have at least."""
     if not path.exists():
-        sound = np.concatenate([read(recording.path) for recording in recordings])
-        _write(path, sound[: round(LONGEST * seconds * clock.RATE)])
+        write(path, joined([recording.path for recording in recordings], seconds))
     return path
+
+
+def joined(paths: Iterable[Path], seconds: float) -> Samples:
+    """Read recordings as one, float32 [samples] at 16 kHz, until they last ``seconds``; cut at twice that."""
+    sounds: list[Samples] = []
+    for path in paths:
+        if sum(map(len, sounds)) < seconds * clock.RATE:
+            sounds.append(read(path))
+    return np.concatenate(sounds)[: round(LONGEST * seconds * clock.RATE)]
 
 
 def write_source(recording: Recording, path: Path) -> Path:
     """Write an utterance at 16 kHz mono."""
     if not path.exists():
-        _write(path, read(recording.path))
+        write(path, read(recording.path))
     return path
 
 
@@ -42,7 +50,7 @@ def write_round_trip(source: Path, path: Path) -> Path:
         there = soxr.resample(sound, clock.RATE, clock.SOUND_RATE)
         noise = np.random.default_rng(0).normal(0, _NOISE, len(there))
         back = soxr.resample((there + noise).astype(np.float32), clock.SOUND_RATE, clock.RATE)
-        _write(path, back[: len(sound)])
+        write(path, back[: len(sound)])
     return path
 
 
@@ -56,7 +64,8 @@ def read(path: Path) -> Samples:
     return np.concatenate(list(survey(path, _SHORTEST, _LONGEST).blocks()))
 
 
-def _write(path: Path, sound: Samples) -> None:
+def write(path: Path, sound: Samples) -> None:
+    """Write sound at 16 kHz; the file appears when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.stem}.part{path.suffix}")
     soundfile.write(partial, sound, clock.RATE, subtype="PCM_16")

@@ -35,7 +35,8 @@ def embed(producer: Producer, folder: Path, sounds: Sequence[Path], on_done: Cal
 
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
-        reasons = list(pool.map(one, sounds))
+        # The first alone: it starts the relay if there is none.
+        reasons = [*map(one, sounds[:1]), *pool.map(one, sounds[1:])]
     finally:
         pool.shutdown(cancel_futures=True)
     return {sound: reason for sound, reason in zip(sounds, reasons, strict=True) if reason}

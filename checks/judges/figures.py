@@ -24,6 +24,7 @@ _COLOURS: dict[Kind, str] = {
 }
 _WIDTH, _ROW, _MARGINS = 12.0, 0.42, 2.0  # inches
 _SPREAD = 0.28  # of the dots around their row
+_LEGEND = "Small dots are pairs, the large one stands for all of them, the bar is its 95 % interval."
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ PLANS = (
         "similarity",
         "Whose voice: cosine of Resemblyzer embeddings",
         ("secs_target", "secs_source"),
-        ((0.3, 1.0), (0.3, 1.0)),
+        ((0.3, 1.04), (0.3, 1.04)),
         "A conversion should be far right on the left panel and far left on the right one. The source and the shuffled "
         "voice bound what two strangers score; the target's other recordings what one person scores.",
     ),
@@ -50,7 +51,7 @@ PLANS = (
         "independent",
         "Whose voice: cosine of an encoder that conditions no model",
         ("encoder_target", "encoder_source"),
-        ((-0.2, 1.0), (-0.2, 1.0)),
+        ((-0.4, 1.06), (-0.4, 1.06)),
         "As the figure of Resemblyzer, by a weaker judge that nothing was made to please. A row that gains there and "
         "not here has learnt to please Resemblyzer.",
     ),
@@ -66,14 +67,14 @@ PLANS = (
         "quality",
         "How clean: DNSMOS P.835, 1 to 5",
         ("sig", "bak", "ovr"),
-        ((1, 5), (1, 5), (1, 5)),
+        ((1, 4.5), (1, 4.5), (1, 4.5)),
         "Right is better: speech, background, overall. Copy synthesis bounds what its vocoder can reach.",
     ),
     Plan(
         "pitch",
         "Which melody: F0 against the source's, and register against the target's",
         ("f0_pcc", "register"),
-        ((-0.6, 1.0), (0, 14)),
+        ((-0.6, 1.06), (0, 16)),
         "Left panel, right is better: 1 is the source's melody. Right panel, left is better: semitones between the "
         "medians; the source, unconverted, shows how far apart the two speakers are.",
     ),
@@ -95,7 +96,7 @@ def _draw(path: Path, plan: Plan, summary: Summary, scored: Scored) -> bool:
     panels[0].set_yticks(range(len(summary.rows)), [row.name for row in summary.rows], fontsize=9)
     panels[0].invert_yaxis()
     figure.suptitle(plan.title, fontsize=12)
-    figure.supxlabel("\n".join(textwrap.wrap(plan.caption, 150)), fontsize=9, color="#444444")
+    figure.supxlabel("\n".join(textwrap.wrap(f"{plan.caption} {_LEGEND}", 150)), fontsize=9, color="#444444")
     figure.savefig(path, format="png", dpi=110)
     return True
 

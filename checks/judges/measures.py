@@ -77,6 +77,10 @@ class Scorer:
             found |= self._content(trial)
         return found
 
+    def contour(self, sound: str) -> pitch.Contour:
+        """Return the F0 of a sound, named as in the comparison."""
+        return _contour(self._facts(sound))
+
     def _similarity(self, trial: Trial, name: str, of: Callable[[str], Any]) -> Values:
         sound, target, source = (of(path) for path in (trial.sound, trial.reference, trial.source))
         if sound is None or target is None or source is None:
