@@ -21,8 +21,8 @@ from voxrelay.checks.judges.page import PAGES
 from voxrelay.checks.judges.sound import RATE, read
 from voxrelay.relay.comparison import Comparison, Trial
 
-_DYNAMICS_DB = 70
-_HOP = 160  # samples of 16 kHz, 10 ms
+_DYNAMICS_DB = 80
+_FFT, _HOP = 1024, 160  # samples of 16 kHz
 _PICTURE = (6.0, 2.6)  # inches
 _OVERVIEW = (12.5, 3.6)
 
@@ -55,7 +55,7 @@ def _sound(path: Path) -> str:
 def _spectrogram(folder: Path, trial: Trial, scorer: Scorer) -> str:
     """Draw a mel spectrogram with F0 over it."""
     sound = read(folder / trial.sound)
-    power = librosa.feature.melspectrogram(y=sound, sr=RATE, hop_length=_HOP, n_mels=80)
+    power = librosa.feature.melspectrogram(y=sound, sr=RATE, n_fft=_FFT, hop_length=_HOP, n_mels=80)
     level = librosa.power_to_db(power, ref=np.max, top_db=_DYNAMICS_DB)
     figure = Figure(figsize=_PICTURE, layout="constrained")
     axes = figure.add_subplot()
@@ -66,6 +66,7 @@ def _spectrogram(folder: Path, trial: Trial, scorer: Scorer) -> str:
     axes.set_yticks(edges[1:-1] / edges[-1] * len(level), [str(tick) for tick in ticks], fontsize=7)
     axes.set_xlabel("seconds", fontsize=8)
     axes.set_ylabel("Hz", fontsize=8)
+    axes.set_xlim(0, len(sound) / RATE)
     _draw_contour(axes.twinx(), scorer.contour(trial.sound), color="#5ef0ff", linewidth=1.4)
     return _picture(figure)
 
