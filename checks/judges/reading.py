@@ -21,6 +21,7 @@ class Reader:
 
     def read(self, sound: Samples) -> str:
         """Read float32 [samples] at 16 kHz; empty if there are no words."""
+        self._decoder.reinit_feat()  # forgets the noise of what was read before
         self._decoder.start_utt()
         frames = np.clip(sound * 32_767, -32_768, 32_767).astype("<i2")
         self._decoder.process_raw(frames.tobytes(), full_utt=True)

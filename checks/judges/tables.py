@@ -68,7 +68,7 @@ def _introduction(summary: Summary) -> str:
 
 
 def _table(summary: Summary, keys: Sequence[str]) -> str:
-    shown = [key for key in keys if any(summary.of(row.name, key) for row in summary.rows)]
+    shown = _measured(summary, keys)
     if not shown:
         return ""
     most = max(one.count for one in summary.estimates.values())
@@ -84,13 +84,18 @@ def _differences(summary: Summary) -> str:
 
 
 def _groups(summary: Summary) -> str:
-    lines = [["row", "pairs", *(BY_KEY[key].title for key in _BY_GROUP)]]
+    shown = _measured(summary, _BY_GROUP)
+    lines = [["row", "pairs", *(BY_KEY[key].title for key in shown)]]
     for row in summary.rows:
         for group in summary.groups:
-            found = [summary.of(row.name, key, group) for key in _BY_GROUP]
+            found = [summary.of(row.name, key, group) for key in shown]
             if any(found):
                 lines.append([row.name, group, *(f"{one.value:.2f}" if one else "" for one in found)])
     return _markdown(lines)
+
+
+def _measured(summary: Summary, keys: Sequence[str]) -> list[str]:
+    return [key for key in keys if any(summary.of(row.name, key) for row in summary.rows)]
 
 
 def _cell(one: Estimate | None, most: int, sign: str = "") -> str:
