@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from voxrelay.checks.judges import dnsmos, encoder, pitch
+from voxrelay.checks.judges.measures import WORDLESS
 from voxrelay.checks.judges.reading import Reader
 from voxrelay.checks.judges.sound import Samples, read
 from voxrelay.relay.comparison import Comparison, known
@@ -48,8 +49,8 @@ def main(folder: Path, weights: Path) -> None:
     """Judge all sounds of a comparison."""
     torch.set_num_threads(1)
     comparison, judges = Comparison.read(folder), Judges(weights)
-    voices = {row.name for row in comparison.rows if row.kind == "ground truth"}  # they say something else
-    said = {name for one in comparison.trials if one.row not in voices for name in (one.sound, one.source)}
+    wordless = {row.name for row in comparison.rows if row.kind in WORDLESS}
+    said = {name for one in comparison.trials if one.row not in wordless for name in (one.sound, one.source)}
     names = sorted(said | {name for one in comparison.trials for name in (one.sound, one.reference)})
     for done, name in enumerate(names, 1):
         judges.hear(folder / name, known(folder, "judged", folder / name), words=name in said)
