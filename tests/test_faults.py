@@ -19,6 +19,7 @@ def test_careless_workers_lose_windows_and_proper_ones_find_them(tmp_path: Path)
     done = lost.run(tmp_path, 0, windows=6, kills=3, pause=0.2)
     assert done.kills
     assert done.windows > 0
+    assert done.endless == []
     assert done.completed == done.quiet
 
 
