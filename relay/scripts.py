@@ -125,7 +125,8 @@ if waiting > 0 and waiting + windows > tonumber(ARGV[7]) then return {'backlog',
 if mine > 0 and mine + windows > tonumber(ARGV[8]) then return {'client', waiting, mine} end
 redis.call('HSET', job(id), 'manifest', ARGV[2], 'state', 'running', 'created', now, 'updated', now,
            'windows', windows, 'next', 0, 'collected', 0, 'windows_left', windows, 'out', 0,
-           'references', ARGV[4], 'references_left', #ARGV - 9, 'client', ARGV[5], 'voice', ARGV[6], 'lifetime', ARGV[9])
+           'references', ARGV[4], 'references_left', #ARGV - 9, 'client', ARGV[5], 'voice', ARGV[6],
+           'lifetime', ARGV[9])
 for i = 10, #ARGV do redis.call('RPUSH', job(id, 'references'), ARGV[i]) end
 if ARGV[6] ~= '' then redis.call('SADD', 'vox:voice:' .. ARGV[6] .. ':jobs', id) end
 redis.call('ZADD', active, now, id)
