@@ -16,11 +16,13 @@ else
 	$(VOX) convert examples/female.ogg --voice examples/male.ogg -o demo-female-to-male.wav --cold
 endif
 
+# Two at a time: most tests wait for workers to come up.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 test: lint environments
-	.venv/bin/pytest -m "not slow"
+	.venv/bin/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-all: lint environments
-	.venv/bin/pytest
+	.venv/bin/pytest $(SIDE_BY_SIDE)
 
 # What docs/reliability.md tells, at full size: two hours on two cores. Each ends with 1 if a bound is missed.
 FAULTS := faults.kills faults.lost faults.outages faults.partitions faults.walkaway \

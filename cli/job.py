@@ -49,7 +49,8 @@ def list_(
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("job", "state", "windows", "seconds", "source", "client", "age"):
+    table.add_column("job", min_width=max((len(row["job"]) for row in rows), default=0))  # it is copied from here
+    for column in ("state", "windows", "seconds", "source", "client", "age"):
         table.add_column(column)
     for row in rows:
         age = _age(time.time() - row["created"])
