@@ -68,12 +68,6 @@ def failures(job_id: str) -> str:
     return f"vox:job:{job_id}:failures"
 
 
-def of_job(job_id: str) -> list[str]:
-    """Return every key of a job in the store of jobs, its record first."""
-    parts = (job, trace, log, sources, results, events, references, again, taken, failures)
-    return [name(job_id) for name in parts]
-
-
 def collector(job_id: str) -> str:
     """Lease of whoever collects a job's results."""
     return f"vox:collector:{job_id}"

@@ -32,7 +32,9 @@ class Phase:
         name: of the phase, and of the checkpoint kept at its end.
         steps: how many.
         batch: crops in a step.
-        crop: samples at 22.05 kHz, a multiple of the mel's hop.
+        crop: samples at 22.05 kHz, a multiple of the mel's hop. Shorter ones would leave the discriminators
+            images of two columns, from which convolutions in bfloat16 read past the end on CPUs with AMX
+            (oneDNN of torch 2.13).
         learning_rate: at its height.
         warmup: steps over which the rate rises from zero.
         final: the rate at the phase's end, as a share of its height; a half cosine leads there.
@@ -44,7 +46,7 @@ class Phase:
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     steps: Count
     batch: Count
-    crop: Annotated[int, Field(gt=2 * MEL.fft, multiple_of=MEL.hop)]
+    crop: Annotated[int, Field(gt=4 * MEL.fft, multiple_of=MEL.hop)]
     learning_rate: Positive
     warmup: Annotated[int, Field(ge=0)] = 0
     final: Share = 1.0

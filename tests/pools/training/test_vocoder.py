@@ -26,7 +26,7 @@ from voxrelay.workers.vocoder import hifigan
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 
 CPU = torch.device("cpu")
-CROP = 2304
+CROP = 4352
 RECONSTRUCTION = Phase(
     name="reconstruction", steps=2, batch=1, crop=CROP, learning_rate=1e-3, weights=Weights(mel=45, stft=10)
 )
