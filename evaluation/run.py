@@ -116,7 +116,9 @@ class Evaluation:
         trials = [self._trial(row, pair) for pair in pairs for row in rows if self.places.of(row, pair).exists()]
         heard = {self.places.folder / name for one in trials for name in (one.sound, one.source, one.reference)}
         self._embed("embeddings", sorted(heard))
-        self.notes += [f"{self.places.within(path)} is missing: {why}." for path, why in sorted(self.failed.items())]
+        self.notes += [
+            f"{self.places.within(path)} could not be used: {why}." for path, why in sorted(self.failed.items())
+        ]
         Comparison(rows=list(rows), trials=trials, notes=self.notes).write(self.request.output)
 
     def _trial(self, row: Row, pair: Pair) -> Trial:
