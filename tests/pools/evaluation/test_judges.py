@@ -56,7 +56,6 @@ def test_the_same_sound_is_read_alike_whatever_was_read_before(speech: Samples) 
     assert len(first.split()) > 2
     reader.read(np.random.default_rng(0).normal(0, 0.3, 2 * RATE).astype(np.float32))
     assert reader.read(speech) == first == Reader().read(speech)
-    assert reader.read(np.zeros(RATE, dtype=np.float32)).strip() == ""
 
 
 def test_errors_are_edits_per_unit_of_what_was_wanted() -> None:
