@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from voxrelay.checks.judges.measures import BY_KEY
 from voxrelay.checks.judges.statistics import Scored, Summary
-from voxrelay.relay.comparison import Kind
+from voxrelay.relay.comparison import Kind, Row
 
 _COLOURS: dict[Kind, str] = {
     "ground truth": "#555555",
@@ -24,7 +24,7 @@ _COLOURS: dict[Kind, str] = {
 }
 _WIDTH, _ROW, _MARGINS = 12.0, 0.42, 2.0  # inches
 _SPREAD = 0.28  # of the dots around their row
-_LEGEND = "Small dots are pairs, the large one stands for all of them, the bar is its 95 % interval."
+_LEGEND = "Small dots are pairs, the large one stands for all of them, the bar is its 95 % interval; what lies beyond an axis is at its end."
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ PLANS = (
         "Which words: errors of a recogniser against its own reading of the source",
         ("cer", "wer"),
         ((0, 1.2), (0, 1.6)),
-        "Left is better. The round trip is the recogniser's own error: read every row by its distance to it. "
-        "What lies beyond the axis is drawn at its end.",
+        "Left is better. The round trip is the recogniser's own error: read every row by its distance to it.",
     ),
     Plan(
         "quality",
@@ -87,23 +86,31 @@ def draw(folder: Path, summary: Summary, scored: Scored) -> list[str]:
 
 
 def _draw(path: Path, plan: Plan, summary: Summary, scored: Scored) -> bool:
-    if not any(summary.of(row.name, key) for row in summary.rows for key in plan.panels):
+    rows = [row for row in summary.rows if any(summary.of(row.name, key) for key in plan.panels)]
+    if not rows:
         return False
-    figure = Figure(figsize=(_WIDTH, _MARGINS + _ROW * len(summary.rows)), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, _MARGINS + _ROW * len(rows)), layout="constrained")
     panels = figure.subplots(1, len(plan.panels), sharey=True)
     for axes, key, limits in zip(panels, plan.panels, plan.limits, strict=True):
-        _panel(axes, key, limits, summary, scored)
-    panels[0].set_yticks(range(len(summary.rows)), [row.name for row in summary.rows], fontsize=9)
-    panels[0].invert_yaxis()
+        _panel(axes, key, limits, rows, summary, scored)
+    panels[0].set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9)
+    panels[0].set_ylim(len(rows) - 0.4, -0.6)
     figure.suptitle(plan.title, fontsize=12)
     figure.supxlabel("\n".join(textwrap.wrap(f"{plan.caption} {_LEGEND}", 150)), fontsize=9, color="#444444")
     figure.savefig(path, format="png", dpi=110)
     return True
 
 
-def _panel(axes: Axes, key: str, limits: tuple[float | None, float | None], summary: Summary, scored: Scored) -> None:
+def _panel(
+    axes: Axes,
+    key: str,
+    limits: tuple[float | None, float | None],
+    rows: Sequence[Row],
+    summary: Summary,
+    scored: Scored,
+) -> None:
     dice = np.random.default_rng(0)
-    for place, row in enumerate(summary.rows):
+    for place, row in enumerate(rows):
         found, colour = summary.of(row.name, key), _COLOURS[row.kind]
         if found is None:
             continue
