@@ -24,7 +24,10 @@ _COLOURS: dict[Kind, str] = {
 }
 _WIDTH, _ROW, _MARGINS = 12.0, 0.42, 2.0  # inches
 _SPREAD = 0.28  # of the dots around their row
-_LEGEND = "Small dots are pairs, the large one stands for all of them, the bar is its 95 % interval; what lies beyond an axis is at its end."
+_LEGEND = (
+    "Small dots are pairs, the large one stands for all of them, the bar is its 95 % interval; what lies beyond an "
+    "axis is at its end."
+)
 
 
 @dataclass(frozen=True)
