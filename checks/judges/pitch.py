@@ -18,6 +18,7 @@ with warnings.catch_warnings():
 LOWEST, HIGHEST = 60.0, 500.0
 PERIOD_MS = 10.0
 _LEAST_FRAMES = 10
+_LEAST_VOICED = 0.1  # of all frames; speech has about half
 
 Contour = NDArray[np.float64]
 
@@ -41,8 +42,11 @@ def correlation(one: Contour, other: Contour) -> float | None:
 
 
 def interval(one: Contour, other: Contour) -> float | None:
-    """Measure how far apart two registers are, in semitones: the medians of their log F0."""
-    if not (one > 0).any() or not (other > 0).any():
+    """Measure how far apart two registers are, in semitones: the medians of their log F0.
+
+    None where so little of one is voiced that the tracker must have lost the voice, in noise or hum.
+    """
+    if min((some > 0).mean() for some in (one, other)) < _LEAST_VOICED:
         return None
     medians = [np.median(np.log2(some[some > 0])) for some in (one, other)]
     return float(12 * abs(medians[0] - medians[1]))
