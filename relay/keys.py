@@ -114,6 +114,14 @@ def pool(name: str, host: str, pid: int) -> str:
 POOLS = "vox:pool:*"
 
 
+def served(stage: Stage, model: str) -> str:
+    """Mark that a model is served."""
+    return f"vox:served:{stage}:{model}"
+
+
+SERVED = "vox:served:*"
+
+
 def queue(stage: Stage, model: str) -> str:
     """Celery queue of a model."""
     return f"{stage}.{model}"
