@@ -34,7 +34,7 @@ def results(job_id: str) -> str:
 
 
 def trace(job_id: str) -> str:
-    """Hash: what each stage did, by ``part:index:stage``."""
+    """Hash: what the stages did, by ``part:index``, a line each; and who they were, by ``worker:NAME``."""
     return f"vox:job:{job_id}:trace"
 
 
@@ -112,6 +112,14 @@ def pool(name: str, host: str, pid: int) -> str:
 
 
 POOLS = "vox:pool:*"
+
+
+def served(stage: Stage, model: str) -> str:
+    """Mark that a model is served."""
+    return f"vox:served:{stage}:{model}"
+
+
+SERVED = "vox:served:*"
 
 
 def queue(stage: Stage, model: str) -> str:

@@ -30,8 +30,11 @@ local function tell(id, part, index, stage, error)
   keep(id, 'events')
 end
 
-local function trace(id, field, work)
-  redis.call('HSET', job(id, 'trace'), field, work)
+-- What a stage did is a line of its unit; who did it is said once.
+local function trace(id, part, index, worker, facts, line)
+  local unit = part .. ':' .. index
+  local before = redis.call('HGET', job(id, 'trace'), unit)
+  redis.call('HSET', job(id, 'trace'), worker, facts, unit, (before and before .. '\\n' or '') .. line)
   redis.call('HSET', job(id), 'updated', now)
   keep(id, 'trace')
 end
@@ -209,7 +212,8 @@ return count
 """
 )
 
-# unit, holder, seconds until it is overdue [, stage, field of the trace, work] -> 1, or 0 if the lease is another's
+# unit, holder, seconds until it is overdue [, stage, worker, its facts, line of the trace]
+# -> 1, or 0 if the lease is another's
 PASS = (
     _COMMON
     + """
@@ -220,28 +224,28 @@ redis.call('ZADD', flight, 'XX', now + ARGV[3], unit)
 redis.call('DEL', 'vox:lease:' .. unit)
 redis.call('HDEL', job(id, 'taken'), unit)
 if ARGV[4] then
-  trace(id, ARGV[5], ARGV[6])
+  trace(id, part, index, ARGV[5], ARGV[6], ARGV[7])
   tell(id, part, index, ARGV[4], '')
 end
 return 1
 """
 )
 
-# unit, stage, field of the trace, work, output, lifetime of voices -> 1, or 0 if it had landed
+# unit, stage, worker, its facts, line of the trace, output, lifetime of voices -> 1, or 0 if it had landed
 LAND = (
     _COMMON
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
 if not running(id) or not ground(unit) then return 0 end
-trace(id, ARGV[3], ARGV[4])
-local new = part == 'window' and file(id, index, ARGV[5])
+trace(id, part, index, ARGV[3], ARGV[4], ARGV[5])
+local new = part == 'window' and file(id, index, ARGV[6])
 tell(id, part, index, ARGV[2], '')
 if part == 'window' then
   redis.call('RPUSH', 'vox:landed', now)
   redis.call('LTRIM', 'vox:landed', -32, -1)
   redis.call('EXPIRE', 'vox:landed', 3600)
-  if new then count_landed(id, ARGV[6]) end
+  if new then count_landed(id, ARGV[7]) end
 elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
   seat(id)
 end
