@@ -2,7 +2,7 @@
 
 import typer
 
-from voxrelay.cli import check, convert, dead, environment, job, pools, stage, trace, worker
+from voxrelay.cli import check, convert, dead, environment, job, pools, stage, trace, voice, worker
 
 app = typer.Typer(
     name="vox",
@@ -16,6 +16,7 @@ app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -
 app.command("submit", epilog="Example: vox submit hello.wav --voice anna.wav")(convert.submit)
 app.add_typer(job.app, name="job")
 app.add_typer(dead.app, name="dead")
+app.add_typer(voice.app, name="voice")
 app.add_typer(stage.app, name="stage")
 app.command("up", epilog="Example: vox up vocoder")(pools.up)
 app.command("down", epilog="Example: vox down")(pools.down)

@@ -78,6 +78,13 @@ local function count_landed(id, lifetime, voices)
     let_voice_go(id, voices)
   end
 end
+
+-- A job without windows prepares a voice, and is done when that is; whether it is one, and done.
+local function prepared(id, lifetime)
+  if number(id, 'windows_left') > 0 or number(id, 'references_left') > 0 then return false end
+  settle(id, 'done', '', lifetime)
+  return true
+end
 """
 
 # id, manifest, windows, references, client, voice, backlog, client's limit, lifetime, missing references...
@@ -111,6 +118,7 @@ redis.call('EXPIRE', 'vox:jobs', ARGV[9])
 redis.call('EXPIRE', 'vox:turn', ARGV[9])
 say(id, 'accepted: ' .. windows .. ' windows, ' .. (#ARGV - 9) .. ' of ' .. ARGV[4] .. ' references to prepare')
 expire(id, ARGV[9])
+prepared(id, ARGV[9])
 return {'accepted', waiting, mine}
 """
 )
@@ -221,7 +229,7 @@ if part == 'window' then
   redis.call('EXPIRE', 'vox:landed', 3600)
   if new then count_landed(id, ARGV[6], ARGV[7]) end
 elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
-  seat(id)
+  if prepared(id, ARGV[6]) then let_voice_go(id, ARGV[7]) else seat(id) end
 end
 return 1
 """
@@ -335,7 +343,7 @@ redis.call('HDEL', job(id), 'finished')
 redis.call('ZADD', active, now, id)
 say(id, 'resumed')
 expire(id, ARGV[2])
-seat(id)
+if not prepared(id, ARGV[2]) then seat(id) end
 return 1
 """
 )
