@@ -56,6 +56,44 @@ def speakers(
     typer.echo(f"look at {output / 'index.html'}")
 
 
+@app.command(epilog="Example: vox check content recordings/*/*.flac --model mfcc -o content")
+@explained
+def content(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings, or folders of them. The folder of one is its speaker, its name the sentence."),
+    ],
+    output: Folder,
+    model: Annotated[str, typer.Option(help="Content model, if not the one of queues.yml.")] = "",
+    cold: Cold = False,
+    json_output: Json = False,
+) -> None:
+    """Check that content frames keep time, tell sentences apart, and hide the speaker.
+
+    Recordings of equal names in two folders are taken for the same sentence by two speakers.
+    """
+    from voxrelay.cli.progress import StageBars
+    from voxrelay.producer.collect import Progress
+    from voxrelay.producer.producer import Producer
+    from voxrelay.producer.study_content import study_content
+
+    with StageBars(quiet=json_output) as bars:
+        found = study_content(
+            Producer(cold=cold, note=note),
+            files,
+            output,
+            model=model,
+            on_count=lambda done, total: bars.update(Progress("window", "content", done, total)),
+        )
+    if json_output:
+        emit({"output": output, **found})
+        return
+    _print(found, [name for name in found if name != "skipped"])
+    for reason in found["skipped"]:
+        note(f"skipped: {reason}")
+    typer.echo(f"look at {output / 'index.html'}")
+
+
 def _print(found: dict[str, Any], names: list[str]) -> None:
     for name in names:
         typer.echo(f"{name:<22}{found[name]}")

@@ -27,15 +27,16 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Heard:
-    """An utterance, and what stages made of its clips; ``clips`` weigh 1 together."""
+    """An utterance, ``length`` samples at 16 kHz, and what stages made of its clips, which weigh 1 together."""
 
     utterance: Utterance
+    length: int
     clips: list[Clip]
     made: list[dict[Stage, Tensor]]
 
 
 def find_utterances(places: Iterable[Path], split: str = "") -> list[Utterance]:
-    """List the recordings of folders, or of tables, in the order of their names or rows.
+    """List recordings: each by itself, of folders, or of tables, in the order of their names or rows.
 
     In a folder, at any depth, the folder that holds a recording is its speaker. A table is a CSV with the
     columns ``path`` (relative to it) and ``speaker``, and perhaps ``sex`` and ``split``.
@@ -46,7 +47,7 @@ def find_utterances(places: Iterable[Path], split: str = "") -> list[Utterance]:
     """
     found: list[Utterance] = []
     for place in places:
-        more = list(_of_table(place, split) if place.suffix.lower() == ".csv" else _of_folder(place))
+        more = list(_of_table(place, split) if place.suffix.lower() == ".csv" else _of_folder(place.resolve()))
         if not more:
             what = f"no recordings of split {split!r}" if split else "no recordings"
             raise BadInputError(what, where=str(place), hint="a folder of speakers' folders, or a CSV")
@@ -62,9 +63,10 @@ def hear(
     seconds, done = 0.0, 0
     for utterance in utterances:
         try:
-            recordings = survey_all([utterance.path], producer.config)
-            waiting.append(Heard(utterance, cut_recordings(str(utterance.path), recordings, producer.config, 1.0), []))
-            seconds += recordings[0].seconds
+            [recording] = survey_all([utterance.path], producer.config)
+            clips = cut_recordings(str(utterance.path), [recording], producer.config, 1.0)
+            waiting.append(Heard(utterance, recording.length, clips, []))
+            seconds += recording.seconds
         except BadInputError as error:
             waiting.append(error)
         if seconds > _BATCH_SECONDS:
@@ -92,6 +94,8 @@ def _light(clip: Clip, count: int) -> Clip:
 
 
 def _of_folder(folder: Path) -> Iterator[Utterance]:
+    if folder.is_file():
+        yield Utterance(folder, folder.parent.name)
     kinds = suffixes()
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in kinds and path.is_file():
