@@ -7,6 +7,7 @@ folder.
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,12 @@ def _look(pair: Twins) -> LookUp:
     return look_up(pair.first.frames, pair.second.frames)
 
 
+def _flat(found: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield every figure with its name."""
+    for name, value in found.items():
+        yield from ((name, key, one) for key, one in (value.items() if isinstance(value, dict) else [("", value)]))
+
+
 def main(folder: Path) -> None:
     """Study, draw, write, and print the figures."""
     given = json.load(sys.stdin)
@@ -114,7 +121,8 @@ def main(folder: Path) -> None:
     ]
     found = {"model": model, **{name: value for part in parts for name, value in part.items() if name != "skipped"}}
     found["skipped"] = [reason for part in parts for reason in part.get("skipped", [])]
-    page.text(json.dumps(found))
+    page.heading("Figures")
+    page.table(["", "", "value"], [[name, key, json.dumps(value)] for name, key, value in _flat(found)])
     page.write(folder / "index.html")
     sys.stdout.write(json.dumps(found))
 

@@ -25,7 +25,8 @@ def draw_lengths(samples: list[int], frames: list[int], cuts: dict[str, int], pa
     left.scatter(seconds, counts, s=18, label=f"{len(counts)} recordings")
     for name, count in cuts.items():
         left.scatter(float(name), count, s=120, marker="*", color=_OTHER, edgecolors="black", zorder=3)
-        left.annotate(f"{name} s: {count} frames", (float(name), count), xytext=(8, -12), textcoords="offset points")
+        beside = {"xytext": (-10, 4), "textcoords": "offset points", "ha": "right"}
+        left.annotate(f"{name} s: {count} frames", (float(name), count), **beside)
     left.set(xlabel="length of the recording, seconds", ylabel="content frames", xlim=(0, end), ylim=(0, None))
     left.legend()
     right.axhline(0, color="grey", linewidth=1)
@@ -65,8 +66,8 @@ def draw_leakage(found: dict[str, Leakage], path: Path) -> None:
     chance = next(iter(found.values())).chance
     axes.axhline(chance, color="black", linestyle="--", label=f"chance, {chance:.2f}")
     axes.set_xticks(range(len(found)), list(found))
-    axes.set(ylabel="speaker named rightly (balanced accuracy)", ylim=(0, 1.1))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, frameon=False)
+    axes.set(xlabel="features", ylabel="speaker named rightly (balanced accuracy)", ylim=(0, 1.1))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
     figure.savefig(path, dpi=_DPI)
 
 
