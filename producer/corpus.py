@@ -4,10 +4,12 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from voxrelay.producer.producer import Producer
 from voxrelay.producer.voice import Clip, TargetVoice, cut_recordings, suffixes, survey_all
-from voxrelay.relay.config import Stage
+from voxrelay.relay import clock
+from voxrelay.relay.config import Config, Stage
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Tensor
 
@@ -27,12 +29,31 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Heard:
-    """An utterance, ``length`` samples at 16 kHz, and what stages made of its clips, which weigh 1 together."""
+    """An utterance, ``length`` samples at 16 kHz, and what stages made of its clips, whose weights add up to 1."""
 
     utterance: Utterance
     length: int
-    clips: list[Clip]
+    weights: list[float]
     made: list[dict[Stage, Tensor]]
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An utterance whose clips are to be prepared; or what is wrong with it."""
+
+    utterance: Utterance
+    length: int = 0
+    clips: Sequence[Clip] = ()
+    error: BadInputError | None = None
+
+    @classmethod
+    def read(cls, utterance: Utterance, config: Config) -> Self:
+        try:
+            [recording] = survey_all([utterance.path], config)
+            clips = cut_recordings(str(utterance.path), [recording], config, 1.0)
+        except BadInputError as error:
+            return cls(utterance, error=error)
+        return cls(utterance, recording.length, clips)
 
 
 def find_utterances(places: Iterable[Path], split: str = "") -> list[Utterance]:
@@ -59,33 +80,22 @@ def hear(
     producer: Producer, utterances: Sequence[Utterance], stages: Sequence[Stage], on_count: OnCount
 ) -> Iterator[Heard | BadInputError]:
     """Have stages prepare utterances, some minutes of them in one job; yields in order, errors for unusable ones."""
-    waiting: list[Heard | BadInputError] = []
-    seconds, done = 0.0, 0
-    for utterance in utterances:
-        try:
-            [recording] = survey_all([utterance.path], producer.config)
-            clips = cut_recordings(str(utterance.path), [recording], producer.config, 1.0)
-            waiting.append(Heard(utterance, recording.length, clips, []))
-            seconds += recording.seconds
-        except BadInputError as error:
-            waiting.append(error)
-        if seconds > _BATCH_SECONDS:
+    waiting: list[_Waiting] = []
+    for done, utterance in enumerate(utterances, 1):
+        waiting.append(_Waiting.read(utterance, producer.config))
+        seconds = sum(one.length for one in waiting) / clock.RATE
+        if seconds > _BATCH_SECONDS or done == len(utterances):
             yield from _prepare(producer, waiting, stages)
-            done += len(waiting)
             on_count(done, len(utterances))
-            waiting, seconds = [], 0.0
-    yield from _prepare(producer, waiting, stages)
-    on_count(len(utterances), len(utterances))
+            waiting = []
 
 
-def _prepare(
-    producer: Producer, waiting: list[Heard | BadInputError], stages: Sequence[Stage]
-) -> Iterator[Heard | BadInputError]:
-    good = [heard for heard in waiting if isinstance(heard, Heard)]
-    clips = [_light(clip, len(good)) for heard in good for clip in heard.clips]
+def _prepare(producer: Producer, waiting: list[_Waiting], stages: Sequence[Stage]) -> Iterator[Heard | BadInputError]:
+    clips = [_light(clip, len(waiting)) for one in waiting for clip in one.clips]
     made = iter(producer.prepare(TargetVoice(tuple(clips)), stages) if clips else ())
-    for heard in waiting:
-        yield replace(heard, made=[next(made) for _ in heard.clips]) if isinstance(heard, Heard) else heard
+    for one in waiting:
+        weights = [clip.reference.weight for clip in one.clips]
+        yield one.error or Heard(one.utterance, one.length, weights, [next(made) for _ in one.clips])
 
 
 def _light(clip: Clip, count: int) -> Clip:

@@ -89,4 +89,4 @@ def run(producer: Producer, module: str, folder: Path, given: Sequence[Any] | di
 def _embedding(item: Heard) -> Floats:
     """Blend the embeddings of an utterance's clips."""
     voices = [made for each in item.made if isinstance(made := each["speaker"], Voice)]
-    return Voice.mix(voices, [clip.reference.weight for clip in item.clips]).data
+    return Voice.mix(voices, item.weights).data

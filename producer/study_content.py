@@ -69,7 +69,7 @@ def _row(item: Heard, frames: int) -> dict[str, Any]:
 
 def _whole(item: Heard, producer: Producer) -> bool:
     """Whether no silent window of a recording was dropped: where the others lie is not known then."""
-    if len(item.clips) == len(_windows(item, producer.config)):
+    if len(item.made) == len(_windows(item, producer.config)):
         return True
     producer.note(f"left out: {item.utterance.path}: a window of it is silent")
     return False
