@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from voxrelay.checks.content.alignment import LookUp, Preference
 from voxrelay.checks.content.frames import FRAME_SECONDS
 from voxrelay.checks.content.leakage import Leakage
+from voxrelay.checks.picture import save
 
-_DPI = 110
 _SAME, _OTHER = "#2a9d5c", "#c8553d"
 
 
@@ -33,7 +33,7 @@ def draw_lengths(samples: list[int], frames: list[int], cuts: dict[str, int], pa
     right.scatter(seconds, counts - np.array(samples) // 320, s=18)
     right.set(xlabel="length of the recording, seconds", ylabel="frames more than samples / 320, rounded down")
     right.set(ylim=(-2, 2), yticks=range(-2, 3))
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_preference(model: str, found: dict[str, Preference], path: Path) -> None:
@@ -52,7 +52,7 @@ def draw_preference(model: str, found: dict[str, Preference], path: Path) -> Non
         axes.set_title(f"{name}: the same sentence is nearer in {one.share:.1%} of {one.comparisons}")
         axes.legend(fontsize=9)
     figure.suptitle(f"What is near to what in {model}")
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_leakage(found: dict[str, Leakage], path: Path) -> None:
@@ -68,7 +68,7 @@ def draw_leakage(found: dict[str, Leakage], path: Path) -> None:
     axes.set_xticks(range(len(found)), list(found))
     axes.set(xlabel="features", ylabel="speaker named rightly (balanced accuracy)", ylim=(0, 1.1))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_look_up(found: dict[str, LookUp], title: str, path: Path) -> None:
@@ -84,4 +84,4 @@ def draw_look_up(found: dict[str, LookUp], title: str, path: Path) -> None:
         axes.set_title(f"{name}: {one.near:.0%} within 0.1 s of the alignment (chance {one.chance:.0%})")
         axes.legend(loc="upper left", fontsize=9)
     figure.suptitle(title)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)

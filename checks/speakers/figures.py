@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from voxrelay.checks.picture import save
 from voxrelay.checks.speakers.clusters import contingency
 from voxrelay.checks.speakers.study import Study
 
 _MARKERS = {"F": "o", "M": "^", "": "s"}
 _SEXES = {"F": "woman", "M": "man", "": "sex not given"}
 _FEW = 20  # speakers that can be told apart by colour and named in a matrix
-_DPI = 110
 _DARK = 0.6  # share of a row above which its number is written in white
 
 
@@ -30,7 +30,7 @@ def draw_map(study: Study, path: Path) -> None:
     right.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", title="t-SNE: who is whose neighbour")
     _name_centres(right, study)
     figure.legend(handles=_legend(study), loc="outside lower center", ncols=7, frameon=False, fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_similarity(study: Study, path: Path) -> None:
@@ -55,7 +55,7 @@ def draw_similarity(study: Study, path: Path) -> None:
     _ticks(right, study, np.arange(len(means)))
     right.set(xlabel="speaker", ylabel="speaker", title="mean over pairs of different utterances")
     figure.colorbar(image, ax=[left, right], label="cosine similarity", shrink=0.8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_pairs(study: Study, path: Path) -> None:
@@ -78,7 +78,7 @@ def draw_pairs(study: Study, path: Path) -> None:
         label = f"EER {pairs.eer:.1%} at {pairs.threshold:.3f}"
         axes.axvline(pairs.threshold, color="black", linestyle="--", label=label)
         axes.legend(fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_clusters(study: Study, path: Path) -> None:
@@ -97,7 +97,7 @@ def draw_clusters(study: Study, path: Path) -> None:
         axes.set(xlabel="cluster, in the order of whom it holds most of", ylabel="speaker")
         scores = f"purity {found.purity:.3f}, ARI {found.ari:.3f}, silhouette {found.silhouette:.2f}"
         axes.set_title(f"{found.name}: {scores}")
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def _scatter(axes: Axes, study: Study, flat: np.ndarray) -> None:
