@@ -46,13 +46,21 @@ def prefer(pairs: list[Twins]) -> Preference:
     for pair in pairs:
         own[pair.first.speaker, pair.second.speaker].append(pair.first)
         own[pair.second.speaker, pair.first.speaker].append(pair.second)
+    known: dict[frozenset[int], float] = {}
+
+    def apart(one: Spoken, other: Spoken) -> float:
+        pair = frozenset((id(one), id(other)))
+        if pair not in known:
+            known[pair] = distance(one.frames, other.frames)
+        return known[pair]
+
     same_sentence, same_speaker, nearer = [], [], []
     for pair in pairs:
-        across = distance(pair.first.frames, pair.second.frames)
+        across = apart(pair.first, pair.second)
         same_sentence.append(across)
         for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
             rest = [another for another in own[one.speaker, other.speaker] if another is not one]
-            within = [distance(one.frames, another.frames) for another in rest]
+            within = [apart(one, another) for another in rest]
             same_speaker += within
             nearer += [across < value for value in within]
     return Preference(float(np.mean(nearer)), len(nearer), same_sentence, same_speaker)

@@ -82,6 +82,6 @@ def draw_look_up(found: dict[str, LookUp], title: str, path: Path) -> None:
         axes.scatter(times, (one.found + 0.5) * FRAME_SECONDS, s=10, color=_OTHER, label="looked up, nearest of all")
         axes.set(xlabel="time in the source, seconds", ylabel="time in the reference, seconds")
         axes.set_title(f"{name}: {one.near:.0%} within 0.1 s of the alignment (chance {one.chance:.0%})")
-        axes.legend(loc="upper left", fontsize=9)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, fontsize=9, frameon=False)
     figure.suptitle(title)
     save(figure, path)

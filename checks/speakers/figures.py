@@ -77,7 +77,7 @@ def draw_pairs(study: Study, path: Path) -> None:
     for axes in (left, right):
         label = f"EER {pairs.eer:.1%} at {pairs.threshold:.3f}"
         axes.axvline(pairs.threshold, color="black", linestyle="--", label=label)
-        axes.legend(fontsize=9)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=9, frameon=False)
     save(figure, path)
 
 
