@@ -11,16 +11,18 @@ import safetensors.numpy
 import soundfile
 
 from conftest import vox, vox_json
+from voxrelay import Producer
 from voxrelay.fleet import local
 from voxrelay.producer import quality, saved
 from voxrelay.producer.asked import read_voices, shares
 from voxrelay.producer.pitch import Register, track
 from voxrelay.producer.plan import plan_conversion
 from voxrelay.producer.recording import survey
+from voxrelay.producer.voice import Clip, TargetVoice, cut_recordings, survey_all
 from voxrelay.relay import config as configuration
 from voxrelay.relay import safetensors as files
 from voxrelay.relay.connect import client
-from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.errors import BadInputError, StageError
 from voxrelay.relay.tensors import Voice
 
 RATE = 16_000
@@ -70,6 +72,29 @@ def test_a_saved_voice_says_what_it_is(anna: dict[str, Any], voices: dict[str, s
     assert vox_json("voice", "show", "anna", env=voices) == anna
     shown = vox("voice", "show", "anna", env=voices)
     assert "Hz" in shown.stdout
+
+
+def test_clips_are_prepared_once_without_a_conversion(voices: dict[str, str], female: Path) -> None:
+    """A job without windows ends when its references are prepared, at once if they all are, and leaves no sound."""
+    config = configuration.load(voices)
+    producer = Producer(config)
+    clips = cut_recordings("f", survey_all([female], config), config, 1.0)
+    target = TargetVoice(tuple(clips[:2]))
+    first, second = (producer.prepare(target, ["speaker", "mel"]) for _ in range(2))
+    assert [set(made) for made in first] == [{"speaker", "mel"}] * 2
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one["mel"].data, other["mel"].data)
+    job = vox_json("job", "list", "--most", "1", env=voices)["jobs"][0]
+    assert (job["state"], job["windows"]) == ("collected", 0)
+    assert vox_json("job", "show", job["job"], env=voices)["stages"] == []
+
+
+def test_a_clip_that_cannot_be_prepared_is_explained(voices: dict[str, str], female: Path) -> None:
+    config = configuration.load(voices)
+    [clip, *_] = cut_recordings("f", survey_all([female], config), config, 1.0)
+    silent = clip.reference.model_copy(update={"digest": "0" * 32})
+    with pytest.raises(StageError, match="silent reference"):
+        Producer(config).prepare(TargetVoice((Clip(clip.samples * 0, silent),)), ["speaker"])
 
 
 def test_its_file_is_open_to_other_readers(anna: dict[str, Any], voices: dict[str, str]) -> None:
