@@ -112,7 +112,7 @@ def _facts(voice: "SavedVoice") -> dict[str, Any]:
         "seconds": round(facts.seconds, 2),
         "speech": round(facts.speech, 2),
         "pitch": {name: round(value, 4) for name, value in measured.items()},
-        "models": {stage: maker.model for stage, maker in facts.makers.items()},
+        "models": {"speaker": facts.speaker.model, "content": facts.content.model},
         "shapes": {name: list(array.shape) for name, array in voice.arrays.items()},
         "notes": facts.notes,
     }

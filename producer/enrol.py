@@ -45,7 +45,8 @@ def enrol(producer: Producer, name: str, files: Sequence[str], on_progress: OnPr
         seconds=len(samples) / clock.RATE,
         speech=0.0,
         pitch=Register.of(samples),
-        makers={stage: _maker(config, stage) for stage in ("speaker", "content")},
+        speaker=Maker.of(config, "speaker"),
+        content=Maker.of(config, "content"),
         clips="",
         notes=notes,
     )
@@ -63,8 +64,3 @@ def _joined(recordings: Sequence[Recording], config: Config) -> bytes:
         if length == most:
             break
     return flac.pack(np.concatenate(blocks), clock.RATE)
-
-
-def _maker(config: Config, stage: Stage) -> Maker:
-    model = config.pipeline[stage]
-    return Maker(model=model, options=dict(config.stages[stage][model].options))

@@ -43,6 +43,17 @@ class Maker(_Record):
     model: str
     options: dict[str, Option]
 
+    @classmethod
+    def of(cls, config: Config, stage: Stage) -> Self:
+        """Return the model of the pipeline as it is now."""
+        model = config.pipeline[stage]
+        return cls(model=model, options=dict(config.stages[stage][model].options))
+
+    def is_still(self, config: Config, stage: Stage) -> bool:
+        """Whether there is a model of that name with the same options."""
+        now = config.stages[stage].get(self.model)
+        return now is not None and now.options == self.options
+
 
 class Facts(_Record):
     """What is known of a voice besides its arrays.
@@ -57,7 +68,8 @@ class Facts(_Record):
     seconds: float
     speech: float
     pitch: Register
-    makers: dict[Stage, Maker]
+    speaker: Maker
+    content: Maker
     clips: str
     notes: list[str]
 
@@ -83,7 +95,8 @@ class SavedVoice:
         """
         name = self.facts.name
         clips = cut_sound(name, self.arrays["sound"].tobytes(), config, share)
-        if _digest(clips) != self.facts.clips or self.facts.version != version("voxrelay"):
+        known = _digest(clips) == self.facts.clips and self.facts.version == version("voxrelay")
+        if not known or self._lengths() != (len(clips), *_frames(clips[0])):
             return clips
         return [Clip(clip.samples, clip.reference, self._prepared(config, i)) for i, clip in enumerate(clips)]
 
@@ -115,21 +128,21 @@ class SavedVoice:
         except (KeyError, ValueError, TypeError, AttributeError, ValidationError) as error:
             raise BadInputError(f"is not a saved voice ({error})", hint="vox voice export writes one") from error
 
+    def _lengths(self) -> tuple[int, int, int]:
+        """Return the numbers of clips, and of content and mel frames in each."""
+        (clips, frames, _), mel = self.arrays["content"].shape, self.arrays["mel"].shape
+        return clips, frames, mel[1]
+
     def _prepared(self, config: Config, index: int) -> dict[str, Tensor]:
         """Return what is prepared of a clip by models that are still what they were."""
-        speaker, content = (self.facts.makers[stage].model for stage in ("speaker", "content"))
+        speaker, content = self.facts.speaker, self.facts.content
         found: dict[str, Tensor] = {"mel": Mel(self.arrays["mel"][index])}
-        if self._unchanged(config, "speaker"):
+        if speaker.is_still(config, "speaker"):
             seconds = float(self.arrays["speech"][index])
-            found[f"speaker.{speaker}"] = Voice(self.arrays["speaker"][index], model=speaker, seconds=seconds)
-        if self._unchanged(config, "content"):
-            found[f"content.{content}"] = Content(self.arrays["content"][index], model=content)
+            found[f"speaker.{speaker.model}"] = Voice(self.arrays["speaker"][index], speaker.model, seconds)
+        if content.is_still(config, "content"):
+            found[f"content.{content.model}"] = Content(self.arrays["content"][index], content.model)
         return found
-
-    def _unchanged(self, config: Config, stage: Stage) -> bool:
-        maker = self.facts.makers[stage]
-        now = config.stages[stage].get(maker.model)
-        return now is not None and now.options == maker.options
 
 
 def cut_sound(name: str, sound: bytes, config: Config, share: float) -> list[Clip]:
@@ -269,6 +282,12 @@ def _check(arrays: Arrays) -> None:
         raise ValueError("unequal numbers of clips")
     if arrays["mel"].shape[2] != MEL.bands:
         raise ValueError(f"{arrays['mel'].shape[2]} mel bands")
+
+
+def _frames(clip: Clip) -> tuple[int, int]:
+    """Return how many content and mel frames a clip has."""
+    frames = clock.content_frames(len(clip.samples))
+    return frames, clock.mel_frames(frames)
 
 
 def _digest(clips: Sequence[Clip]) -> str:

@@ -221,9 +221,19 @@ def damaged(blob: bytes) -> Iterator[bytes]:
     arrays, meta = files.read(blob)
     yield files.write({**arrays, "mel": arrays["mel"][:-1]}, meta)
     yield files.write({**arrays, "content": arrays["content"] * np.nan}, meta)
+    yield files.write(arrays, {**meta, "facts": meta["facts"].replace('"speaker"', '"other"')})
     yield files.write({**arrays, "more": arrays["mel"]}, meta)
     yield files.write(arrays, {**meta, "wire": "0"})
     yield files.write(arrays, {**meta, "facts": meta["facts"].replace("anna", "../anna")})
+
+
+@pytest.mark.usefixtures("here")
+def test_frames_of_another_length_are_not_used() -> None:
+    voice = saved.read(saved.path("anna"))
+    whole, short = voice.arrays, {**voice.arrays, "mel": voice.arrays["mel"][:, :-1]}
+    config = configuration.load({})
+    made = [saved.SavedVoice(voice.facts, arrays).clips(config, 1.0) for arrays in (whole, short)]
+    assert [bool(clips[0].prepared) for clips in made] == [True, False]
 
 
 def test_foreign_and_damaged_files_are_refused(here: Path, voices: dict[str, str]) -> None:
