@@ -21,6 +21,7 @@ from voxrelay.producer.recording import survey
 from voxrelay.producer.voice import Clip, TargetVoice, cut_recordings, survey_all
 from voxrelay.relay import config as configuration
 from voxrelay.relay import safetensors as files
+from voxrelay.relay.config import Config
 from voxrelay.relay.connect import client
 from voxrelay.relay.errors import BadInputError, StageError
 from voxrelay.relay.tensors import Voice
@@ -53,11 +54,17 @@ def references(made: dict[str, Any]) -> list[tuple[int, str]]:
     return [(work["index"], work["stage"]) for work in made["stages"] if work["part"] == "reference"]
 
 
+def connected(env: dict[str, str]) -> Config:
+    """Return the configuration of the relay that runs, with its addresses."""
+    config = configuration.load(env)
+    redis = local.running_redis(config)
+    assert redis
+    return config.model_copy(update={"redis": redis})
+
+
 def forget_voices(env: dict[str, str]) -> None:
     """Remove from the relay's Redis what was prepared of any voice."""
-    redis = local.running_redis(configuration.load(env))
-    assert redis
-    store = client(redis.tensors or "")
+    store = client(connected(env).redis.tensors or "")
     store.delete(*store.keys("vox:voice:*"))
 
 
@@ -76,7 +83,7 @@ def test_a_saved_voice_says_what_it_is(anna: dict[str, Any], voices: dict[str, s
 
 def test_clips_are_prepared_once_without_a_conversion(voices: dict[str, str], female: Path) -> None:
     """A job without windows ends when its references are prepared, at once if they all are, and leaves no sound."""
-    config = configuration.load(voices)
+    config = connected(voices)
     producer = Producer(config)
     clips = cut_recordings("f", survey_all([female], config), config, 1.0)
     target = TargetVoice(tuple(clips[:2]))
@@ -90,7 +97,7 @@ def test_clips_are_prepared_once_without_a_conversion(voices: dict[str, str], fe
 
 
 def test_a_clip_that_cannot_be_prepared_is_explained(voices: dict[str, str], female: Path) -> None:
-    config = configuration.load(voices)
+    config = connected(voices)
     [clip, *_] = cut_recordings("f", survey_all([female], config), config, 1.0)
     silent = clip.reference.model_copy(update={"digest": "0" * 32})
     with pytest.raises(StageError, match="silent reference"):
