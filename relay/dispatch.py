@@ -162,7 +162,8 @@ class Dispatch:
         manifest = self.ledger.manifest(job)
         self._run("END", job, state, error, self.config.lifetimes.voices)
         names = [key for index in range(len(manifest.windows)) for key in manifest.window_keys(index)]
-        self.stores.tensors.delete(*names)
+        if names:
+            self.stores.tensors.delete(*names)
         self.release()
 
     def renew_job(self, job: str) -> None:

@@ -109,6 +109,13 @@ local function count_landed(id, voices)
     let_voice_go(id, voices)
   end
 end
+
+-- A job without windows prepares a voice, and is done when that is; whether it is one, and done.
+local function prepared(id)
+  if number(id, 'windows_left') > 0 or number(id, 'references_left') > 0 then return false end
+  settle(id, 'done', '')
+  return true
+end
 """
 
 # id, manifest, windows, references, client, voice, backlog, client's limit, lifetime, missing references...
@@ -137,6 +144,7 @@ redis.call('ZADD', 'vox:jobs', now, id)
 seat(id)
 say(id, 'accepted: ' .. windows .. ' windows, ' .. (#ARGV - 9) .. ' of ' .. ARGV[4] .. ' references to prepare')
 renew(id)
+prepared(id)
 return {'accepted', waiting, mine}
 """
 )
@@ -247,7 +255,7 @@ if part == 'window' then
   redis.call('EXPIRE', 'vox:landed', 3600)
   if new then count_landed(id, ARGV[7]) end
 elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
-  seat(id)
+  if prepared(id) then let_voice_go(id, ARGV[7]) else seat(id) end
 end
 return 1
 """
@@ -363,6 +371,7 @@ redis.call('ZADD', active, now, id)
 say(id, 'resumed')
 seat(id)
 renew(id)
+prepared(id)
 return 1
 """
 )
