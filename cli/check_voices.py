@@ -13,7 +13,7 @@ from voxrelay.cli.output import Json, emit, explained, note
 @explained
 def voices(
     source: Annotated[Path, typer.Argument(help="Recording to convert, in any format of libsndfile.")],
-    voice: Annotated[str, typer.Option(help="Target voice: a file, a folder or a quoted glob.")],
+    voice: Annotated[str, typer.Option(help="Target voice: a saved one, a file, a folder or a quoted glob.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write; it holds everything.")],
     content: Annotated[str, typer.Option(help="Content models, with commas between them.")] = "",
     mel: Annotated[str, typer.Option(help="Mel models, with commas between them.")] = "",

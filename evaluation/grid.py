@@ -10,20 +10,20 @@ from voxrelay.evaluation import judging, sounds, voices
 from voxrelay.evaluation.conversions import Wish, convert, pace
 from voxrelay.evaluation.pipeline import Pipeline
 from voxrelay.evaluation.run import OnProgress, counter
+from voxrelay.producer.asked import read_voices
 from voxrelay.producer.producer import Producer
-from voxrelay.producer.voice import find_recordings
 from voxrelay.relay.comparison import Comparison, Row, Trial
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import StageError
 
-VOICE_SECONDS = 30  # of the target's recordings, that are listened to at least; twice that at most
+VOICE_SECONDS = 60  # of the target that are listened to, at most
 _SOURCE, _TARGET = "source.wav", "target.wav"
 _PAIR = "source to target"
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is compared: ``source`` said in ``voice``, a file, folder or glob, by every one of ``pipelines``."""
+    """What is compared: ``source`` said in ``voice``, as ``--voice`` names it, by every one of ``pipelines``."""
 
     source: Path
     voice: str
@@ -64,7 +64,7 @@ def check(
 
     """
     sounds.write(folder / _SOURCE, sounds.read(grid.source))
-    sounds.write(folder / _TARGET, sounds.joined(find_recordings(grid.voice), VOICE_SECONDS))
+    sounds.write(folder / _TARGET, sounds.of_voice(read_voices([grid.voice], producer.config), VOICE_SECONDS))
     wishes = [Wish(grid.source, grid.voice, one, folder / f"{one}.wav") for one in grid.pipelines]
     for output, why in convert(producer, wishes, counter(on_progress, "conversions", len(wishes))).items():
         raise StageError(why, where=output.stem)

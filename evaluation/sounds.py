@@ -11,6 +11,7 @@ from voxrelay.evaluation.corpus import Recording
 from voxrelay.evaluation.pairs import LONGEST
 from voxrelay.producer.level import Samples
 from voxrelay.producer.recording import survey
+from voxrelay.producer.voice import TargetVoice
 from voxrelay.relay import clock
 
 _SHORTEST, _LONGEST = 0.1, 3600.0
@@ -31,6 +32,11 @@ def joined(paths: Iterable[Path], seconds: float) -> Samples:
         if sum(map(len, sounds)) < seconds * clock.RATE:
             sounds.append(read(path))
     return np.concatenate(sounds)[: round(LONGEST * seconds * clock.RATE)]
+
+
+def of_voice(voice: TargetVoice, seconds: float) -> Samples:
+    """Join what a voice says, float32 [samples] at 16 kHz, at the common level; cut at ``seconds``."""
+    return np.concatenate([clip.samples for clip in voice.clips])[: round(seconds * clock.RATE)]
 
 
 def write_source(recording: Recording, path: Path) -> Path:
