@@ -12,6 +12,7 @@ from voxrelay.relay.errors import BadInputError
 from voxrelay.training import cache, corpus, held_back
 from voxrelay.training.cache import Clip
 from voxrelay.training.crops import CropConfig, Crops, resample
+from voxrelay.training.feed import feed
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_held_back_speakers_never_appear_in_batches() -> None:
 
 def test_batches_follow_from_seed_and_step() -> None:
     crops = Crops(corpora.cache(), (), CropConfig(), seed=3)
-    batches = list(crops.feed(range(5, 8), 2, 2048))
+    batches = list(feed(lambda step: crops.batch(step, 2, 2048), range(5, 8)))
     assert batches[1].shape == (2, 2048)
     assert batches[1].dtype == np.float32
     assert np.array_equal(batches[1], crops.batch(6, 2, 2048))
