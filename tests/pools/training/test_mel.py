@@ -36,6 +36,7 @@ TINY = MelConfig(
     phases=(REBUILD, DISCRIMINATORS, ADVERSARIAL),
     held_back={"toy": 1},
     discriminator_channels=2,
+    bf16=False,
     log_every=1,
     validate_every=6,
 )
