@@ -2,7 +2,7 @@
 
 import typer
 
-from voxrelay.cli import check, convert, dead, environment, job, pools, stage, trace, worker
+from voxrelay.cli import check, convert, dead, environment, job, pools, stage, trace, train, worker
 
 app = typer.Typer(
     name="vox",
@@ -24,6 +24,7 @@ app.command("ps", epilog="Example: vox ps --json")(pools.ps)
 app.command("trace", epilog="Example: vox trace 20250101-120000-0a1b2c3d -o trace.png")(trace.trace)
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
+app.add_typer(train.app, name="train")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(check.config)
 app.command("doctor", epilog="Example: vox doctor")(check.doctor)
 

@@ -163,6 +163,9 @@ class Run:
         means = {name: float(torch.stack([figures[name] for figures in recent]).mean()) for name in recent[-1]}
         phase, _ = phases.at(self.recipe.phases, self.state.step - 1)
         self._curve.add(self.state.step, phase=phase.name, seconds_per_step=seconds, **means)
+        said = ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+        steps = phases.total(self.recipe.phases)
+        _log.info("step %d of %d, %.2f s each: %s", self.state.step, steps, seconds, said)
 
     def _validate(self) -> None:
         found = {name: float(f"{value:.5g}") for name, value in self.recipe.measure().items()}
