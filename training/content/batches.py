@@ -20,6 +20,7 @@ from voxrelay.training.content.phones import Words
 from voxrelay.training.content.views import Views
 
 _SHORTEST = 25  # content frames
+_STEP = 32
 _DRAWN = 160  # recordings, from which those of like length are batched
 
 
@@ -93,11 +94,14 @@ class Batches:
         chosen = rows[random.integers(len(rows))]
         sounds = [self._sound(clip, random) for clip in chosen]
         frames = [len(sound) // clock.CONTENT_HOP for sound in sounds]
+        length = _round(max(frames))
         number = {name: i for i, name in enumerate(self.speakers)}
         return Batch(
-            views=torch.stack([_pad([self._views.draw(sound, random) for sound in sounds]) for _ in range(2)]),
-            plain=_pad([self._views.plain(sound) for sound in sounds]),
-            mask=_pad([torch.ones(count) for count in frames]),
+            views=torch.stack(
+                [_pad([self._views.draw(sound, random) for sound in sounds], 2 * length) for _ in range(2)]
+            ),
+            plain=_pad([self._views.plain(sound) for sound in sounds], 2 * length),
+            mask=_pad([torch.ones(count) for count in frames], length),
             speakers=torch.tensor([number[clip.speaker] for clip in chosen]),
             texts=tuple(self._words.get(clip.start) for clip in chosen),
         )
@@ -115,16 +119,22 @@ def _rows(clips: list[Clip], budget: int, longest: int) -> list[list[Clip]]:
     rows: list[list[Clip]] = []
     room = 0
     for clip in clips:
-        frames = min(clock.content_frames(clip.length), longest)
         if not room:
             rows.append([])
-            room = max(1, budget // frames)
+            room = max(1, budget // _round(min(clock.content_frames(clip.length), longest)))
         rows[-1].append(clip)
         room -= 1
     return rows
 
 
-def _pad(rows: list[torch.Tensor]) -> torch.Tensor:
+def _round(frames: int) -> int:
+    """Round up: kernels are compiled for every shape anew, so there should be few."""
+    return -(-frames // _STEP) * _STEP
+
+
+def _pad(rows: list[torch.Tensor], length: int) -> torch.Tensor:
     """Stack rows of unequal length, the rest zero."""
-    padded: torch.Tensor = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    padded = torch.zeros(len(rows), length, *rows[0].shape[1:])
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
     return padded
