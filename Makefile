@@ -1,11 +1,11 @@
-# make demo | make test | make test-all | make lint | make lock | make clean
+# make demo | make test | make test-all | make faults | make lint | make lock | make clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VOX := .venv/bin/vox
 UV := .venv/bin/uv
 ROOMS := cli producer fleet relay workers training checks
 
-.PHONY: demo test test-all lint environments lock clean
+.PHONY: demo test test-all faults lint environments lock clean
 
 # The two bundled clips, or:  make demo SOURCE=a.wav VOICE=b.wav OUT=c.wav
 demo: environments
@@ -16,11 +16,22 @@ else
 	$(VOX) convert examples/female.ogg --voice examples/male.ogg -o demo-female-to-male.wav --cold
 endif
 
+# Two at a time: most tests wait for workers to come up.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 test: lint environments
-	.venv/bin/pytest -m "not slow"
+	.venv/bin/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-all: lint environments
-	.venv/bin/pytest
+	.venv/bin/pytest $(SIDE_BY_SIDE)
+
+# What docs/reliability.md tells, at full size: two hours on two cores. Each ends with 1 if a bound is missed.
+FAULTS := faults.kills faults.lost faults.outages faults.partitions faults.walkaway \
+  limits.length limits.fairness limits.seams limits.loudness limits.memory limits.batches
+SEED ?= 0
+faults: environments .venv/dev
+	@missed=; for each in $(FAULTS); do \
+	  PYTHONPATH=tests .venv/bin/python -m $$each --seed $(SEED) || missed="$$missed $$each"; \
+	done; test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
 
 lint: .venv/dev
 	.venv/bin/ruff check .

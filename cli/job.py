@@ -49,8 +49,9 @@ def list_(
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("job", "state", "windows", "seconds", "source", "client", "age"):
-        table.add_column(column)
+    table.add_column("job", no_wrap=True)  # it is copied from here
+    for column in ("state", "windows", "seconds", "source", "client", "age"):
+        table.add_column(column, overflow="fold")
     for row in rows:
         age = _age(time.time() - row["created"])
         done = f"{row['done']}/{row['windows']}"

@@ -60,7 +60,7 @@ class Dispatch:
     def __init__(self, stores: Stores, app: Celery, config: Config) -> None:
         self.stores, self.jobs, self.app, self.config = stores, stores.jobs, app, config
         self.ledger = Ledger(stores.jobs, config)
-        names = "RELEASE TAKE BEGIN COUNT PASS LAND GIVE_UP OVERDUE HURRY PREPARE PAUSE RESUME END"
+        names = "RELEASE TAKE BEGIN COUNT PASS LAND GIVE_UP OVERDUE HURRY PREPARE PAUSE RESUME RENEW END"
         self._scripts = {name: self.jobs.register_script(getattr(scripts, name)) for name in names.split()}
 
     def release(self) -> None:
@@ -77,7 +77,7 @@ class Dispatch:
         """Note which units are computed, and whether together: what a worker died with counts if it was alone."""
         how = "alone" if len(leases) == 1 else "batched"
         units = [lease.unit for lease in leases]
-        self._run("BEGIN", self.config.lifetimes.jobs, f"{how} {leases[0].holder}", *units)
+        self._run("BEGIN", f"{how} {leases[0].holder}", *units)
 
     def renew(self, leases: Sequence[Lease]) -> None:
         """Renew leases."""
@@ -99,7 +99,7 @@ class Dispatch:
     def land(self, lease: Lease, work: Work, output: bytes) -> None:
         """File a unit's last output, once: it is in flight no more, and others are released."""
         facts = (work.stage, work.field, work.model_dump_json())
-        self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.jobs, self.config.lifetimes.voices)
+        self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.voices)
         self.release()
 
     def fail(self, lease: Lease, stage: Stage, error: str) -> None:
@@ -152,25 +152,21 @@ class Dispatch:
     def resume(self, job: str) -> bool:
         """Let a paused or failed job go on with the windows that have no result; whether it was either."""
         manifest = self.ledger.manifest(job)
-        resumed = bool(self._run("RESUME", job, self.config.lifetimes.jobs, *self.missing(manifest)))
+        resumed = bool(self._run("RESUME", job, *self.missing(manifest)))
         self.release()
         return resumed
 
     def end(self, job: str, state: str, error: str = "") -> None:
         """End a job for good: everything but its record goes at once."""
         manifest = self.ledger.manifest(job)
-        self._run("END", job, state, error, self.config.lifetimes.jobs, self.config.lifetimes.voices)
+        self._run("END", job, state, error, self.config.lifetimes.voices)
         names = [key for index in range(len(manifest.windows)) for key in manifest.window_keys(index)]
         self.stores.tensors.delete(*names)
         self.release()
 
     def renew_job(self, job: str) -> None:
         """Keep a running job, and the sounds of its voice, for another lifetime."""
-        voice = (self.jobs.hget(keys.job(job), "voice") or b"").decode()
-        pipe = self.jobs.pipeline()
-        for name in [*keys.of_job(job), keys.sounds(voice), keys.voice_jobs(voice)]:
-            pipe.expire(name, self.config.lifetimes.jobs)
-        pipe.execute()
+        self._run("RENEW", job)
 
     def renew_voices(self) -> None:
         """Keep the prepared voices of jobs that have units in flight."""
@@ -196,12 +192,12 @@ class Dispatch:
             self.ledger.say(unit.job, f"{unit.part} {unit.index} failed: {error}")
             return failures
         gaps = int(self.ledger.manifest(unit.job).allow_gaps)
-        self._run("GIVE_UP", unit, stage, error, gaps, self.config.lifetimes.jobs, self.config.lifetimes.voices)
+        self._run("GIVE_UP", unit, stage, error, gaps, self.config.lifetimes.voices)
         self.release()
         return 0
 
     def _count(self, unit: UnitId, field: str, by: int = 1) -> int:
-        return int(self._run("COUNT", unit, field, by, self.config.lifetimes.jobs))
+        return int(self._run("COUNT", unit, field, by))
 
     def _wait(self, lease: Lease, times: int) -> None:
         """Give a lease up; the reconciler sends the unit again after a time that grows and is spread."""

@@ -68,12 +68,6 @@ def failures(job_id: str) -> str:
     return f"vox:job:{job_id}:failures"
 
 
-def of_job(job_id: str) -> list[str]:
-    """Return every key of a job in the store of jobs, its record first."""
-    parts = (job, trace, log, sources, results, events, references, again, taken, failures)
-    return [name(job_id) for name in parts]
-
-
 def collector(job_id: str) -> str:
     """Lease of whoever collects a job's results."""
     return f"vox:collector:{job_id}"
@@ -118,6 +112,14 @@ def pool(name: str, host: str, pid: int) -> str:
 
 
 POOLS = "vox:pool:*"
+
+
+def served(stage: Stage, model: str) -> str:
+    """Mark that a model is served."""
+    return f"vox:served:{stage}:{model}"
+
+
+SERVED = "vox:served:*"
 
 
 def queue(stage: Stage, model: str) -> str:

@@ -6,6 +6,7 @@ Every worker renews its entry while it lives; an entry that is not renewed is go
 import os
 import socket
 import time
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,24 +67,31 @@ def agree(jobs: Client, contract: str) -> None:
         raise BadConfigError(f"this configuration has contract {contract}, the relay runs on {found}", hint=hint)
 
 
-def beat(jobs: Client, presence: Presence) -> None:
-    """Renew a worker's entry and the contract."""
+def beat(jobs: Client, presence: Presence, start: float) -> None:
+    """Renew a worker's entry, the contract, and what it serves: the last for the seconds a new one has to ``start``."""
     pipe = jobs.pipeline()
     pipe.set(presence.key, presence.model_dump_json(), ex=LIFETIME_SECONDS)
     pipe.set(keys.CONTRACT, presence.contract, ex=LIFETIME_SECONDS)
+    for model in presence.models:
+        pipe.set(keys.served(presence.stage, model), "", px=round(1000 * start))
     pipe.execute()
 
 
 def leave(jobs: Client, presence: Presence) -> None:
-    """Take a worker's entry away, and with the last one the contract."""
+    """Take a worker's entry away, what only it serves, and with the last one the contract."""
     jobs.delete(presence.key)
-    if not present(jobs):
+    others = present(jobs)
+    still = {model for other in others if other.stage == presence.stage for model in other.models}
+    for model in set(presence.models) - still:
+        jobs.delete(keys.served(presence.stage, model))
+    if not others:
         jobs.delete(keys.CONTRACT)
 
 
 def served(jobs: Client) -> set[tuple[Stage, str]]:
-    """Return stage and name of every model that some worker serves."""
-    return {(entry.stage, model) for entry in present(jobs) for model in entry.models}
+    """Return stage and name of every model that some worker serves, or did until it died: it is started again."""
+    names = [raw.decode().split(":")[-2:] for raw in jobs.scan_iter(match=keys.SERVED, count=1000)]
+    return {(cast("Stage", stage), model) for stage, model in names}
 
 
 def present(jobs: Client) -> list[Presence]:

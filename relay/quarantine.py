@@ -73,7 +73,7 @@ class Quarantine:
         self._forget(found)
         if failed:
             for dead in found:
-                self._drop(args=[job, dead.unit.index, self.config.lifetimes.jobs, self.config.lifetimes.voices])
+                self._drop(args=[job, dead.unit.index, self.config.lifetimes.voices])
             self.dispatch.resume(job)
         return found
 

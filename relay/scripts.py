@@ -19,14 +19,34 @@ local function say(id, line)
   redis.call('LTRIM', job(id, 'log'), -500, -1)
 end
 
+-- A part of a job that may have come into being just now does not outlive it, whoever dies.
+local function keep(id, part)
+  if redis.call('TTL', job(id, part)) < 0 then redis.call('EXPIRE', job(id, part), number(id, 'lifetime')) end
+end
+
 local function tell(id, part, index, stage, error)
   redis.call('XADD', job(id, 'events'), 'MAXLEN', '~', 1000, '*',
              'part', part, 'index', index, 'stage', stage, 'error', error)
+  keep(id, 'events')
+end
+
+local function trace(id, field, work)
+  redis.call('HSET', job(id, 'trace'), field, work)
+  redis.call('HSET', job(id), 'updated', now)
+  keep(id, 'trace')
+end
+
+-- File what a window became, or nothing for a gap; whether it is the first.
+local function file(id, index, output)
+  local new = redis.call('HSETNX', job(id, 'results'), index, output) == 1
+  keep(id, 'results')
+  return new
 end
 
 -- A job's place among those that wait: fewest units in flight first, then in turn.
 local function seat(id)
   redis.call('ZADD', rota, number(id, 'out') * 1e10 + redis.call('INCR', 'vox:turn'), id)
+  redis.call('EXPIRE', rota, number(id, 'lifetime'))
 end
 
 -- Take a unit out of flight; whether it was.
@@ -46,21 +66,29 @@ local function ground_all(id)
   redis.call('ZREM', rota, id)
 end
 
-local function expire(id, seconds)
-  for _, part in ipairs({'trace', 'log', 'sources', 'results', 'events', 'references', 'again', 'taken', 'failures'}) do
-    redis.call('EXPIRE', job(id, part), seconds)
-  end
+local parts = {'trace', 'log', 'sources', 'results', 'events', 'references', 'again', 'taken', 'failures'}
+
+-- Everything of a job, and every index, goes some time after its last renewal.
+local function renew(id)
+  local seconds = number(id, 'lifetime')
+  for _, part in ipairs(parts) do redis.call('EXPIRE', job(id, part), seconds) end
   redis.call('EXPIRE', job(id), seconds)
+  for _, index in ipairs({rota, flight, active, 'vox:jobs', 'vox:turn'}) do redis.call('EXPIRE', index, seconds) end
+  local voice = redis.call('HGET', job(id), 'voice')
+  if voice and voice ~= '' then
+    redis.call('EXPIRE', 'vox:voice:' .. voice .. ':sounds', seconds)
+    redis.call('EXPIRE', 'vox:voice:' .. voice .. ':jobs', seconds)
+  end
 end
 
 -- Nobody works on this job any more; it may be resumed unless its voice is let go.
-local function settle(id, state, error, lifetime)
+local function settle(id, state, error)
   ground_all(id)
   redis.call('ZREM', active, id)
   redis.call('HSET', job(id), 'state', state, 'error', error, 'updated', now)
   redis.call('HSETNX', job(id), 'finished', now)
   say(id, state .. (error ~= '' and ': ' .. error or ''))
-  expire(id, lifetime)
+  renew(id)
 end
 
 local function let_voice_go(id, seconds)
@@ -72,9 +100,9 @@ local function let_voice_go(id, seconds)
   end
 end
 
-local function count_landed(id, lifetime, voices)
+local function count_landed(id, voices)
   if redis.call('HINCRBY', job(id), 'windows_left', -1) == 0 then
-    settle(id, 'done', '', lifetime)
+    settle(id, 'done', '')
     let_voice_go(id, voices)
   end
 end
@@ -97,20 +125,15 @@ if waiting > 0 and waiting + windows > tonumber(ARGV[7]) then return {'backlog',
 if mine > 0 and mine + windows > tonumber(ARGV[8]) then return {'client', waiting, mine} end
 redis.call('HSET', job(id), 'manifest', ARGV[2], 'state', 'running', 'created', now, 'updated', now,
            'windows', windows, 'next', 0, 'collected', 0, 'windows_left', windows, 'out', 0,
-           'references', ARGV[4], 'references_left', #ARGV - 9, 'client', ARGV[5], 'voice', ARGV[6])
+           'references', ARGV[4], 'references_left', #ARGV - 9, 'client', ARGV[5], 'voice', ARGV[6],
+           'lifetime', ARGV[9])
 for i = 10, #ARGV do redis.call('RPUSH', job(id, 'references'), ARGV[i]) end
-if ARGV[6] ~= '' then
-  redis.call('SADD', 'vox:voice:' .. ARGV[6] .. ':jobs', id)
-  redis.call('EXPIRE', 'vox:voice:' .. ARGV[6] .. ':jobs', ARGV[9])
-  redis.call('EXPIRE', 'vox:voice:' .. ARGV[6] .. ':sounds', ARGV[9])
-end
+if ARGV[6] ~= '' then redis.call('SADD', 'vox:voice:' .. ARGV[6] .. ':jobs', id) end
 redis.call('ZADD', active, now, id)
 redis.call('ZADD', 'vox:jobs', now, id)
 seat(id)
-redis.call('EXPIRE', 'vox:jobs', ARGV[9])
-redis.call('EXPIRE', 'vox:turn', ARGV[9])
 say(id, 'accepted: ' .. windows .. ' windows, ' .. (#ARGV - 9) .. ' of ' .. ARGV[4] .. ' references to prepare')
-expire(id, ARGV[9])
+renew(id)
 return {'accepted', waiting, mine}
 """
 )
@@ -137,6 +160,7 @@ while redis.call('ZCARD', flight) < room do
     local unit = id .. '|' .. part .. '|' .. index
     if redis.call('ZADD', flight, 'NX', now + ARGV[1], unit) == 1 then
       redis.call('HINCRBY', job(id), 'out', 1)
+      redis.call('EXPIRE', flight, number(id, 'lifetime'))
       out[#out + 1] = unit
     end
     seat(id)
@@ -159,33 +183,33 @@ return 1 + redis.call('HEXISTS', job(split(ARGV[1]), 'failures'), ARGV[1])
 """
 )
 
-# unit, holder, seconds until it is overdue [, stage, field of the trace, work] -> 1, or 0 if the lease is another's
+# how and by whom units are computed, the units...
 BEGIN = (
     _COMMON
     + """
--- seconds to keep it, how and by whom units are computed, the units
-for i = 3, #ARGV do
+for i = 2, #ARGV do
   local id = split(ARGV[i])
   if running(id) then
-    redis.call('HSET', job(id, 'taken'), ARGV[i], ARGV[2])
-    redis.call('EXPIRE', job(id, 'taken'), ARGV[1])
+    redis.call('HSET', job(id, 'taken'), ARGV[i], ARGV[1])
+    keep(id, 'taken')
   end
 end
 """
 )
 
+# unit, field, by how much -> the count, or 0 if the job has ended
 COUNT = (
     _COMMON
     + """
--- unit, field, by how much, seconds to keep it; returns the count, or 0 if the job has ended
 local id = split(ARGV[1])
 if not running(id) then return 0 end
 local count = redis.call('HINCRBY', job(id, 'failures'), ARGV[2], ARGV[3])
-redis.call('EXPIRE', job(id, 'failures'), ARGV[4])
+keep(id, 'failures')
 return count
 """
 )
 
+# unit, holder, seconds until it is overdue [, stage, field of the trace, work] -> 1, or 0 if the lease is another's
 PASS = (
     _COMMON
     + """
@@ -196,30 +220,28 @@ redis.call('ZADD', flight, 'XX', now + ARGV[3], unit)
 redis.call('DEL', 'vox:lease:' .. unit)
 redis.call('HDEL', job(id, 'taken'), unit)
 if ARGV[4] then
-  redis.call('HSET', job(id, 'trace'), ARGV[5], ARGV[6])
-  redis.call('HSET', job(id), 'updated', now)
+  trace(id, ARGV[5], ARGV[6])
   tell(id, part, index, ARGV[4], '')
 end
 return 1
 """
 )
 
-# unit, stage, field of the trace, work, output, lifetime of jobs, lifetime of voices -> 1, or 0 if it had landed
+# unit, stage, field of the trace, work, output, lifetime of voices -> 1, or 0 if it had landed
 LAND = (
     _COMMON
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
 if not running(id) or not ground(unit) then return 0 end
-redis.call('HSET', job(id, 'trace'), ARGV[3], ARGV[4])
-redis.call('HSET', job(id), 'updated', now)
-local new = part == 'window' and redis.call('HSETNX', job(id, 'results'), index, ARGV[5]) == 1
+trace(id, ARGV[3], ARGV[4])
+local new = part == 'window' and file(id, index, ARGV[5])
 tell(id, part, index, ARGV[2], '')
 if part == 'window' then
   redis.call('RPUSH', 'vox:landed', now)
   redis.call('LTRIM', 'vox:landed', -32, -1)
   redis.call('EXPIRE', 'vox:landed', 3600)
-  if new then count_landed(id, ARGV[6], ARGV[7]) end
+  if new then count_landed(id, ARGV[6]) end
 elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
   seat(id)
 end
@@ -227,7 +249,7 @@ return 1
 """
 )
 
-# unit, stage, error, allow gaps, lifetime of jobs, lifetime of voices
+# unit, stage, error, allow gaps, lifetime of voices
 GIVE_UP = (
     _COMMON
     + """
@@ -239,17 +261,17 @@ local voice = redis.call('HGET', job(id), 'voice')
 local inputs = part == 'window' and job(id, 'sources') or 'vox:voice:' .. voice .. ':sounds'
 redis.call('HSET', dead, 'stage', ARGV[2], 'error', ARGV[3], 'time', now,
            'input', redis.call('HGET', inputs, index) or '')
-redis.call('EXPIRE', dead, ARGV[5])
+redis.call('EXPIRE', dead, number(id, 'lifetime'))
 redis.call('ZADD', 'vox:dead', now, unit)
-redis.call('EXPIRE', 'vox:dead', ARGV[5])
+redis.call('EXPIRE', 'vox:dead', number(id, 'lifetime'))
 say(id, part .. ' ' .. index .. ' given up: ' .. ARGV[3])
 if part == 'window' and ARGV[4] == '1' then
-  local new = redis.call('HSETNX', job(id, 'results'), index, '') == 1
+  local new = file(id, index, '')
   redis.call('HSET', job(id), 'gap:' .. index, now)
   tell(id, part, index, 'vocoder', '')
-  if new then count_landed(id, ARGV[5], ARGV[6]) end
+  if new then count_landed(id, ARGV[5]) end
 else
-  settle(id, 'failed', part .. ' ' .. index .. ': ' .. ARGV[3], ARGV[5])
+  settle(id, 'failed', part .. ' ' .. index .. ': ' .. ARGV[3])
   tell(id, part, index, ARGV[2], ARGV[3])
 end
 """
@@ -297,6 +319,7 @@ for i = 2, #ARGV do
   if not redis.call('ZSCORE', flight, id .. '|reference|' .. ARGV[i])
      and not redis.call('LPOS', job(id, 'references'), ARGV[i]) then
     redis.call('RPUSH', job(id, 'references'), ARGV[i])
+    keep(id, 'references')
     redis.call('HINCRBY', job(id), 'references_left', 1)
     say(id, 'reference ' .. ARGV[i] .. ' is lost, and prepared again')
   end
@@ -318,7 +341,7 @@ return 1
 """
 )
 
-# id, lifetime, missing references... -> 1, or 0 if it is neither paused nor failed
+# id, missing references... -> 1, or 0 if it is neither paused nor failed
 RESUME = (
     _COMMON
     + """
@@ -326,43 +349,46 @@ local id = ARGV[1]
 local state = redis.call('HGET', job(id), 'state')
 if state ~= 'paused' and state ~= 'failed' then return 0 end
 redis.call('DEL', job(id, 'references'), job(id, 'again'))
-for i = 3, #ARGV do redis.call('RPUSH', job(id, 'references'), ARGV[i]) end
+for i = 2, #ARGV do redis.call('RPUSH', job(id, 'references'), ARGV[i]) end
 for i = number(id, 'collected'), number(id, 'next') - 1 do
   if redis.call('HEXISTS', job(id, 'results'), i) == 0 then redis.call('RPUSH', job(id, 'again'), i) end
 end
-redis.call('HSET', job(id), 'state', 'running', 'error', '', 'references_left', #ARGV - 2, 'updated', now)
+redis.call('HSET', job(id), 'state', 'running', 'error', '', 'references_left', #ARGV - 1, 'updated', now)
 redis.call('HDEL', job(id), 'finished')
 redis.call('ZADD', active, now, id)
 say(id, 'resumed')
-expire(id, ARGV[2])
 seat(id)
+renew(id)
 return 1
 """
 )
 
-# id, window, lifetime of jobs, lifetime of voices: the window becomes a gap -> 1, or 0 if it has a result
+# id, window, lifetime of voices: the window becomes a gap -> 1, or 0 if it has a result
 DROP = (
     _COMMON
     + """
 local id = ARGV[1]
-if redis.call('HSETNX', job(id, 'results'), ARGV[2], '') == 0 then return 0 end
+if not file(id, ARGV[2], '') then return 0 end
 redis.call('HSET', job(id), 'gap:' .. ARGV[2], now)
 say(id, 'window ' .. ARGV[2] .. ' dropped')
-count_landed(id, ARGV[3], ARGV[4])
+count_landed(id, ARGV[3])
 return 1
 """
 )
 
-# id, state, error, lifetime of jobs, lifetime of voices: for good; only the record stays
+# id, state, error, lifetime of voices: for good; only the record stays
 END = (
     _COMMON
     + """
 local id = ARGV[1]
 if redis.call('EXISTS', job(id)) == 0 then return end
-settle(id, ARGV[2], ARGV[3], ARGV[4])
-let_voice_go(id, ARGV[5])
+settle(id, ARGV[2], ARGV[3])
+let_voice_go(id, ARGV[4])
 for _, part in ipairs({'sources', 'results', 'events', 'references', 'again', 'taken', 'failures'}) do
   redis.call('DEL', job(id, part))
 end
 """
 )
+
+# id: keep a job for another lifetime
+RENEW = _COMMON + "renew(ARGV[1])"

@@ -71,7 +71,7 @@ def stranger(female: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment variables of a configuration with a toy model, small limits and weights made here."""
+    """Environment variables of a home and a configuration with a toy model, small limits and weights made here."""
     folder = tmp_path_factory.mktemp("relay")
     (folder / "models").mkdir()
     (folder / "toy.py").write_text(TOY)
@@ -82,7 +82,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     script = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
     weights = folder / "models" / "checkpoint_best_legacy_500.pt"
     run_in("content-fairseq", str(script), str(weights))
-    return {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
+    variables = {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
+    return {**variables, **own_home(folder)}  # so that several can test side by side
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import networks
 from faults import kills, lost, outages, partitions, walkaway
 
 
@@ -19,6 +20,7 @@ def test_careless_workers_lose_windows_and_proper_ones_find_them(tmp_path: Path)
     done = lost.run(tmp_path, 0, windows=6, kills=3, pause=0.2)
     assert done.kills
     assert done.windows > 0
+    assert done.endless == []
     assert done.completed == done.quiet
 
 
@@ -32,7 +34,19 @@ def test_a_redis_that_is_killed_costs_no_window(how: Callable[..., outages.Outag
 
 @pytest.mark.parametrize("who", ["workers", "client"])
 def test_whoever_is_cut_off_goes_on(who: str, tmp_path: Path) -> None:
-    done = partitions.run(tmp_path, 0, who, jobs=1, windows=6, seconds=8)
+    cut_off(tmp_path, who, "a wire that goes silent")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["workers", "client"])
+def test_a_host_that_is_cut_off_goes_on(who: str, tmp_path: Path) -> None:
+    if without := networks.missing():
+        pytest.skip(without)
+    cut_off(tmp_path, who, "its network namespace taken off the bridge")
+
+
+def cut_off(folder: Path, who: str, through: str) -> None:
+    done = partitions.run(folder, 0, who, through, jobs=1, windows=6, seconds=8)
     assert (done.disturbed.lost, done.disturbed.doubled) == (0, 0)
     assert done.disturbed.outputs == done.quiet.outputs
 

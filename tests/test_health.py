@@ -1,5 +1,6 @@
 """How workers are is said by files alone: ready, live, stuck, gone."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import vox, vox_json
+from conftest import VOX, own_home, vox, vox_json
 from voxrelay.fleet import environments
 from voxrelay.relay import health
 from voxrelay.relay.health import Health
@@ -19,26 +20,28 @@ STUCK = 300
 
 @pytest.fixture(autouse=True)
 def own_files(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the files of a test apart, unless it looks at the session's relay."""
-    if "relay" not in request.fixturenames:
-        monkeypatch.setenv("VOXRELAY_HOME", str(tmp_path))
+    """Look where the session's relay has its files, if a test asks for it, and else where there are none."""
+    relay = request.getfixturevalue("relay") if "relay" in request.fixturenames else {"VOXRELAY_HOME": str(tmp_path)}
+    monkeypatch.setenv("VOXRELAY_HOME", relay["VOXRELAY_HOME"])
 
 
-def worker(**fields: Any) -> Health:
-    """Describe a worker that is ready, but for some fields."""
-    return Health.of_this_process("mel", "ready", None).model_copy(update=fields)
+def worker(*, silent: float = 0, computing: float | None = None, **fields: Any) -> Health:
+    """Describe a worker that is ready, but for some fields; ``silent`` and ``computing`` in seconds until now."""
+    now = time.time()
+    times = {"time": now - silent, "working_since": None if computing is None else now - computing}
+    return Health.of_this_process("mel", "ready", None).model_copy(update={**times, **fields})
 
 
 @pytest.mark.parametrize(
     ("fields", "ready", "live"),
     [
         ({}, "", ""),
-        ({"state": "working", "working_since": time.time()}, "", ""),
+        ({"state": "working", "computing": 0}, "", ""),
         ({"state": "starting"}, "is starting", ""),
         ({"state": "unreachable"}, "is unreachable", ""),
-        ({"state": "leaving", "working_since": time.time()}, "is leaving", ""),
-        ({"time": time.time() - 20}, "has said nothing for 20 s", "has said nothing for 20 s"),
-        ({"state": "working", "working_since": time.time() - 400}, "has computed for 400 s", "has computed for 400 s"),
+        ({"state": "leaving", "computing": 0}, "is leaving", ""),
+        ({"silent": 20}, "has said nothing for 20 s", "has said nothing for 20 s"),
+        ({"state": "working", "computing": 400}, "has computed for 400 s", "has computed for 400 s"),
     ],
 )
 def test_a_worker_is_ready_or_live_or_neither(fields: dict[str, Any], ready: str, live: str) -> None:
@@ -51,7 +54,7 @@ def test_a_worker_is_ready_or_live_or_neither(fields: dict[str, Any], ready: str
 
 
 def test_one_ready_worker_is_enough_but_every_one_must_live() -> None:
-    good, bad = worker(), worker(process=1, working_since=time.time() - 400)
+    good, bad = worker(), worker(process=1, computing=400)
     assert health.troubles([good, bad], ["mel"], STUCK, live=False) == []
     assert len(health.troubles([good, bad], ["mel"], STUCK, live=True)) == 1
     assert health.troubles([good], ["mel", "content"], STUCK, live=True) == ["pool content: no worker runs here"]
@@ -69,19 +72,22 @@ def test_files_of_dead_processes_are_swept_and_those_of_other_machines_left() ->
     assert elsewhere.path.exists()
 
 
-def test_the_workers_of_a_relay_are_healthy(relay: dict[str, str]) -> None:
+def test_the_workers_of_a_relay_are_healthy(relay: dict[str, str], tmp_path: Path) -> None:
     found = vox_json("worker", "health", env=relay)
     assert found["ok"]
     assert {"speaker", "content", "mel", "vocoder"} <= {row["pool"] for row in found["workers"]}
     assert "mel" in vox("worker", "health", "mel", "--live", env=relay).stdout
-    assert "no worker runs here" in vox("worker", "health", "content-fairseq", env=relay, code=5).stderr
+    empty = {**relay, **own_home(tmp_path)}
+    assert "no worker runs here" in vox("worker", "health", "mel", env=empty, code=5).stderr
     assert "no pool 'nope'" in vox("worker", "health", "nope", env=relay, code=4).stderr
 
 
-def test_an_image_without_vox_asks_the_runtime(relay: dict[str, str]) -> None:
-    for pool, flag, code in (("mel", "--health", 0), ("mel", "--live", 0), ("content-fairseq", "--health", 5)):
-        command = environments.worker_command(environments.find("mel"), pool, flag)
-        done = subprocess.run(command, env={**os.environ, **relay}, capture_output=True, text=True, check=False)
+def test_an_image_without_vox_asks_the_runtime(relay: dict[str, str], tmp_path: Path) -> None:
+    empty = own_home(tmp_path)
+    for home, flag, code in (({}, "--health", 0), ({}, "--live", 0), (empty, "--health", 5)):
+        command = environments.worker_command(environments.find("mel"), "mel", flag)
+        env = {**os.environ, **relay, **home}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr
 
 
@@ -100,10 +106,6 @@ def test_a_worker_that_died_is_not_healthy_until_it_is_back(relay: dict[str, str
 
 def health_of(pool: str, env: dict[str, str]) -> Any:
     """Ask for the health of a pool, whatever it is."""
-    import json
-
-    from conftest import VOX
-
     command = [VOX, "worker", "health", pool, "--json"]
     done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 5}, done.stderr

@@ -21,10 +21,14 @@ _SETTLED = 3  # seconds in which nobody has a unit, and none waits
 
 @dataclass(frozen=True)
 class Lost:
-    """How many windows careless workers lost, and the outputs: completed by proper workers, and undisturbed."""
+    """How many windows careless workers lost, and the outputs: completed by proper workers, and undisturbed.
+
+    ``endless``: what would stay in Redis for ever if nobody ever came back.
+    """
 
     kills: int
     windows: int
+    endless: list[str]
     completed: bytes
     quiet: bytes
 
@@ -47,10 +51,11 @@ def run(folder: Path, seed: int, *, windows: int, kills: int, pause: float) -> L
             killer.stopping.set()
             killer.join()
             lost = windows - len(landings(jobs, conversion.job))
+        endless = [key.decode() for key in jobs.scan_iter(match="vox:*") if jobs.ttl(key) < 0]
         with crew.proper(env):
             completed = _fetch(conversion, folder / "completed.wav")
             quiet = _fetch(producer.submit(load.sources[0], str(load.voices[0])), folder / "quiet.wav")
-    return Lost(sum(killer.hits.values()), lost, completed, quiet)
+    return Lost(sum(killer.hits.values()), lost, endless, completed, quiet)
 
 
 def _settle(jobs: redis.Redis, conversion: Conversion) -> None:

@@ -32,6 +32,9 @@ from voxrelay.relay.config import Config
 RATE = 16_000
 Sound = NDArray[np.float32]
 CLIPS = [ROOT / "examples" / f"{name}.ogg" for name in ("male", "female")]
+# Griffin-Lim takes most of a conversion's time: what does not look at the sound is converted without it.
+FAST = "hifigan"
+WEIGHTS = ROOT / "training" / "weights" / "vocoder-2-unfinished.pt"
 _RESULTS = ROOT / ".voxrelay" / "limits"
 
 
@@ -76,6 +79,7 @@ def relay(
     wait: float = 0.01,
     pools: Sequence[str] = (),
     memory: Mapping[str, str] | None = None,
+    vocoder: str = FAST,
 ) -> Iterator[Bench]:
     """Bring up two redis-servers and the pools; all is gone afterwards.
 
@@ -86,9 +90,10 @@ def relay(
         wait: seconds that a window waits for company.
         pools: pools to start; by default those of the pipeline.
         memory: ``maxmemory`` of ``jobs`` or ``tensors``.
+        vocoder: of the pipeline.
 
     """
-    env = settings(folder, changes, batch=batch, wait=wait)
+    env = settings(folder, changes, batch=batch, wait=wait, vocoder=vocoder)
     limit = {name: {"save": "", "maxmemory": (memory or {}).get(name, "0")} for name in ("jobs", "tensors")}
     with Server(folder / "jobs", **limit["jobs"]) as jobs, Server(folder / "tensors", **limit["tensors"]) as tensors:
         env |= urls(jobs.url, tensors.url)
@@ -101,9 +106,14 @@ def relay(
 
 
 def settings(
-    folder: Path, changes: Mapping[str, Mapping[str, Any]] | None = None, *, batch: int = 1, wait: float = 0.01
+    folder: Path,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    batch: int = 1,
+    wait: float = 0.01,
+    vocoder: str = FAST,
 ) -> dict[str, str]:
-    """Write a changed ``queues.yml``; return the variables of it and of a home of its own."""
+    """Write a changed ``queues.yml``; return the variables of it, of our own weights and of a home of its own."""
     data = yaml.safe_load((ROOT / "queues.yml").read_text())
     for section, values in (changes or {}).items():
         for name, value in values.items():
@@ -111,8 +121,11 @@ def settings(
             data[section][name] = {**data[section][name], **value} if merge else value
     for pool in data["pools"].values():
         pool |= {"batch": batch, "wait": wait}
+    data["pipeline"]["vocoder"] = vocoder
+    data["stages"]["vocoder"][FAST]["options"]["weights"] = WEIGHTS.name
     (folder / "queues.yml").write_text(yaml.safe_dump(data))
-    return {**own_home(folder), "VOXRELAY_CONFIG": str(folder / "queues.yml")}
+    variables = {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(WEIGHTS.parent)}
+    return {**own_home(folder), **variables}
 
 
 def urls(jobs: str, tensors: str) -> dict[str, str]:

@@ -43,7 +43,7 @@ def convert(where: Bench, folder: Path, seed: int, level: float, seconds: float)
 
 def measure(folder: Path, seed: int, seconds: float = 30) -> list[Row]:
     """Convert speech of three levels."""
-    with bench.relay(folder) as where:
+    with bench.relay(folder, vocoder="griffin-lim") as where:
         found = [convert(where, folder, seed, level, seconds) for level in LEVELS]
     off = [one["converted_db"] - one["source_db"] for one in found]
     told = ", ".join(f"{by:+.2f} dB at {one['source_db']:.0f} dBFS" for one, by in zip(found, off, strict=True))

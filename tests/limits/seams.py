@@ -127,7 +127,7 @@ def measure(folder: Path, seed: int, seconds: float = SECONDS, recordings: int =
     found = os.environ.get("VOXRELAY_SHARED")
     speakers = sorted(Path(found, "speech/dev/vcc2016").iterdir()) if found else []
     groups = [[clip] for clip in bench.CLIPS] + [sorted(speaker.iterdir())[:12] for speaker in speakers]
-    with bench.relay(folder) as where:
+    with bench.relay(folder, vocoder="griffin-lim") as where:
         pairs = []
         for number in range(recordings):
             clips, voice = groups[number % len(groups)], groups[(number + 1) % len(groups)]

@@ -27,14 +27,16 @@ class VocoderPhase(Phase):
 
     Args:
         batch: crops in a step.
-        crop: samples at 22.05 kHz, a multiple of the mel's hop.
+        crop: samples at 22.05 kHz, a multiple of the mel's hop. Shorter ones would leave the discriminators
+            images of two columns, from which convolutions in bfloat16 read past the end on CPUs with AMX
+            (oneDNN of torch 2.13).
         weights: of the generator's losses.
         discriminate: whether the discriminators are trained.
 
     """
 
     batch: Count
-    crop: Annotated[int, Field(gt=2 * MEL.fft, multiple_of=MEL.hop)]
+    crop: Annotated[int, Field(gt=4 * MEL.fft, multiple_of=MEL.hop)]
     weights: Weights = Weights()
     discriminate: bool = False
 

@@ -67,7 +67,7 @@ class Beat:
         self._write()
         while not self._gone.is_set():
             try:
-                presence.beat(jobs, mine)
+                presence.beat(jobs, mine, self.config.timeouts.start)
                 for other in others:
                     other.ping()
                 self._answered = time.monotonic()

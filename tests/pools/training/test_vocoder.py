@@ -29,7 +29,7 @@ from voxrelay.workers.vocoder import hifigan
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 
 CPU = torch.device("cpu")
-CROP = 2304
+CROP = 4352
 RECONSTRUCTION = VocoderPhase(
     name="reconstruction", steps=2, batch=1, crop=CROP, learning_rate=1e-3, weights=Weights(mel=45, stft=10)
 )
@@ -47,7 +47,6 @@ TINY = VocoderConfig(
     periods=(2, 3),
     period_channels=(2, 4),
     resolution_channels=2,
-    bf16=False,  # oneDNN reads what it has not written where images are this narrow
     log_every=1,
     validate_every=3,
     checkpoint_minutes=60,
