@@ -1,5 +1,6 @@
 """One step of learning content."""
 
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -106,10 +107,17 @@ class Learner:
         return ((rebuilt - wanted).abs().mean(dim=-1) * wide).sum() / wide.sum()
 
     def _speaker(self, content: torch.Tensor, mask: torch.Tensor, batch: Batch, weight: float) -> Figures:
-        """Let a classifier learn who speaks, and content learn to keep it from it (Ganin et al., arXiv 1505.07818)."""
-        reversed_ = (1 + weight) * content.detach() - weight * content
-        logits = self.state.heads.name(reversed_, mask)
+        """Let a classifier learn who speaks, and content learn to keep it from it (Ganin et al., arXiv 1505.07818).
+
+        Content is let alone where the classifier does no better than chance: beyond that it would learn
+        to look like somebody else, without end.
+        """
         wanted = batch.speakers.repeat(2)
+        name = self.state.heads.name
+        with torch.no_grad():
+            known = functional.cross_entropy(name(content, mask), wanted, reduction="none")
+        pull = weight * (known < math.log(self.state.heads.names.num_embeddings))[:, None, None]
+        logits = name((1 + pull) * content.detach() - pull * content, mask)
         named = (logits.argmax(dim=-1) == wanted).float().mean()
         return {"speaker": functional.cross_entropy(logits, wanted), "named": named}
 

@@ -42,7 +42,9 @@ class MelStage:
         if not isinstance(model, FollowingMelModel):
             return Utterance(Content.from_bytes(content), target)
         if unit.manifest.source is None:
-            raise BadInputError("content without the recording it is of", hint="this model follows its pitch")
+            raise BadInputError(
+                "content without the recording it is of", hint="this model follows its melody: vox convert"
+            )
         survey = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey)
         return Utterance(Content.from_bytes(content), target, inputs.sound(), tuple(survey))
 
