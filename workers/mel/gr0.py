@@ -46,7 +46,7 @@ class Gr0:
         """Say contents as their sounds say them, each in its target's voice.
 
         The melody is moved from the middle of the source's register to the middle of the target's, and
-        scaled with their spreads.
+        scaled with their spreads; or moved by the semitones that the target names, and not scaled.
 
         Raises:
             BadInputError: content or voice of a model that the weights were not trained on.
@@ -57,7 +57,10 @@ class Gr0:
                 raise BadInputError(f"content of {content.model}", hint=f"these weights take {self._content}")
             if target.voice.data.shape != (VOICE,):
                 raise BadInputError(f"a voice of {target.voice.model}", hint="gr0 takes those of resemblyzer")
-        registers = [self._register(target) for target in targets]
+        registers = [
+            self._register(target) if target.transpose is None else _moved(Register(*survey), target.transpose)
+            for target, survey in zip(targets, surveys, strict=True)
+        ]
         prosody = [
             prosody_rows(Prosody.of(sound), Register(*survey), goal)
             for sound, survey, goal in zip(sounds, surveys, registers, strict=True)
@@ -83,6 +86,10 @@ def prosody_rows(prosody: Prosody, own: Register, goal: Register) -> np.ndarray:
     scale = np.clip(goal.spread / own.spread, *_SPREADS)
     pitch = (prosody.contour() - own.median) * scale + goal.median
     return np.stack([pitch, prosody.hertz > 0, prosody.loudness], axis=1).astype(np.float32)
+
+
+def _moved(own: Register, semitones: float) -> Register:
+    return Register(own.median + semitones * float(np.log(2)) / 12, own.spread)
 
 
 def _register(clips: Sequence[Audio]) -> Register:

@@ -38,8 +38,13 @@ class MelStage:
             voice=Voice.from_bytes(voice),
             clips=lambda: _clips(unit, inputs),
             sounds=inputs.references,
+            transpose=unit.manifest.transpose,
         )
         if not isinstance(model, FollowingMelModel):
+            if target.transpose is not None:
+                raise BadInputError(
+                    "this model follows no melody that could be transposed", hint="leave --transpose out"
+                )
             return Utterance(Content.from_bytes(content), target)
         if unit.manifest.source is None:
             raise BadInputError(

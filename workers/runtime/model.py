@@ -29,12 +29,14 @@ class Target:
 
     ``id`` is a hash of all that it consists of, fit as a cache key; ``clips`` fetches the
     prepared reference windows and ``sounds`` their sound at 16 kHz, which only some models look at.
+    ``transpose``: semitones that the source's melody is to be moved by; None: into this voice's register.
     """
 
     id: str
     voice: Voice
     clips: Callable[[], list[Clip]]
     sounds: Callable[[], list[Audio]] = list
+    transpose: float | None = None
 
 
 class SpeakerModel(Protocol):

@@ -1,6 +1,6 @@
 """gr0: its frames, its registers, what moves it, and what it refuses."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +139,11 @@ def test_what_it_refuses(model: Gr0, weights: Path) -> None:
     save_file({"a": torch.zeros(1)}, weights, {"features": "6"})
     with pytest.raises(BadConfigError, match="no network of gr0"):
         read(weights)
+
+
+def test_a_melody_may_be_moved_by_semitones_instead(model: Gr0) -> None:
+    sound = buzz(120)
+    auto, moved = target(hertz=240), replace(target(hertz=100), transpose=12.0)
+    # an octave up is where a target of twice the pitch lies; only the spread that it is scaled by may differ
+    assert np.abs(say(model, sound, auto) - say(model, sound, moved)).mean() < 0.1
+    assert np.abs(say(model, sound, moved) - say(model, sound, replace(moved, transpose=0.0))).mean() > 0.01
