@@ -57,7 +57,7 @@ class ContentRecipe:
     def feed(self, steps: range) -> Iterator[Batch]:
         """Draw the batches of steps of one phase."""
         phase, _ = phases.at(self.phases, steps.start)
-        return feed(lambda step: self._batches.batch(step, phase.frames), steps)
+        return feed(lambda step: self._batches.batch(step, phase.frames), steps, self._device)
 
     def learn(self, batch: Batch) -> Figures:
         """Take one step."""

@@ -39,6 +39,10 @@ class Told:
         """Move tensors to a device."""
         return Told(**{name: value.to(device) for name, value in vars(self).items()})
 
+    def joined(self, other: "Told") -> "Told":
+        """Append another batch."""
+        return Told(**{name: torch.cat([value, getattr(other, name)]) for name, value in vars(self).items()})
+
 
 class Speakers:
     """Registers and partial voices of everybody in a cache."""

@@ -19,12 +19,16 @@ class Weights:
         mel: L1 of the log-mel spectrogram, and of its differences in time and over bands.
         feature: feature matching.
         adversarial: what the discriminators say.
+        voice: distance of the voice that Resemblyzer hears from the one that was asked for.
+        content: distance of what the content encoder hears from what was to be said.
 
     """
 
     mel: Weight = 0.0
     feature: Weight = 0.0
     adversarial: Weight = 0.0
+    voice: Weight = 0.0
+    content: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -36,6 +40,8 @@ class MelPhase(Phase):
         crop: mel frames.
         weights: of the generator's losses.
         discriminate: whether the discriminators are trained.
+        convert: whether every crop is said in another speaker's voice as well. There is no mel to compare that
+            with: discriminators, voice and content judge it.
 
     """
 
@@ -43,6 +49,7 @@ class MelPhase(Phase):
     crop: Annotated[int, Field(ge=32)] = 128
     weights: Weights = Weights()
     discriminate: bool = False
+    convert: bool = False
 
     @property
     def generates(self) -> bool:
@@ -53,6 +60,11 @@ class MelPhase(Phase):
     def judged(self) -> bool:
         """Whether the generator's loss asks the discriminators."""
         return self.weights.feature > 0 or self.weights.adversarial > 0
+
+    @property
+    def heard(self) -> bool:
+        """Whether the generator's loss asks the frozen listeners."""
+        return self.weights.voice > 0 or self.weights.content > 0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

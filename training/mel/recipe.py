@@ -15,7 +15,9 @@ from voxrelay.training.feed import feed
 from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, Told
 from voxrelay.training.mel.config import MelConfig, MelPhase
+from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Figures, Learner
+from voxrelay.training.mel.material import Material
 from voxrelay.training.mel.state import MelState
 from voxrelay.training.mel.validation import Validation
 from voxrelay.workers.content import encoder
@@ -56,7 +58,11 @@ class MelRecipe:
         self._batches = Batches(cache, found, held, config)
         self._validation = Validation(cache, found, self._batches.speakers, held)
         self.state = MelState(config, device)
-        self._learner = Learner(self.state)
+        self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
+
+    def _listeners(self, cache: Cache, found: Material, weights: Path) -> tuple[VoiceEar, ContentEar]:
+        voice, content = VoiceEar(cache, found.mels), ContentEar(cache, found.mels, encoder.read(weights))
+        return voice.to(self._device), content.to(self._device)
 
     @property
     def phases(self) -> Sequence[MelPhase]:
@@ -70,7 +76,7 @@ class MelRecipe:
     def feed(self, steps: range) -> Iterator[Told]:
         """Draw the batches of steps of one phase."""
         phase, _ = phases.at(self.phases, steps.start)
-        return feed(lambda step: self._batches.batch(step, phase.batch, phase.crop), steps)
+        return feed(lambda step: self._batches.batch(step, phase.batch, phase.crop), steps, self._device)
 
     def learn(self, batch: Told) -> Figures:
         """Take one step."""

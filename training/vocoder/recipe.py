@@ -54,7 +54,7 @@ class VocoderRecipe:
         """Draw the batches of steps of one phase, float32 [batch, crop + 768]: with the context that mels need."""
         phase, _ = phases.at(self.phases, steps.start)
         length = phase.crop + 2 * MARGIN
-        return feed(lambda step: torch.from_numpy(self._crops.batch(step, phase.batch, length)), steps)
+        return feed(lambda step: torch.from_numpy(self._crops.batch(step, phase.batch, length)), steps, self._device)
 
     def learn(self, batch: torch.Tensor) -> Figures:
         """Take one step."""

@@ -7,6 +7,7 @@ import corpora
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, UnavailableError
@@ -18,7 +19,8 @@ from voxrelay.training.export import export
 from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, cut
 from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
-from voxrelay.training.mel.learning import Learner
+from voxrelay.training.mel.ears import ContentEar, VoiceEar
+from voxrelay.training.mel.learning import Learner, converted
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.run import Run
 from voxrelay.workers.content import encoder
@@ -126,11 +128,44 @@ def test_learning_lowers_the_loss_and_every_layer_hears_the_voice(cache: Cache) 
 def test_discriminators_learn_to_tell(cache: Cache) -> None:
     phases = (replace(DISCRIMINATORS, steps=40, learning_rate=3e-3), ADVERSARIAL)
     made = recipe(cache, replace(TINY, phases=phases, discriminator_channels=8))
-    learner = Learner(made.state)
+    learner = Learner(made.state, lambda: pytest.fail("nobody was to listen"))
     told = next(made.feed(range(1)))
     figures = [learner.learn(told) for _ in range(41)]
     assert float(figures[39]["discrimination"]) < 0.7 * float(figures[0]["discrimination"])
     assert {"feature", "adversarial", "mel"} <= figures[40].keys()
+
+
+def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
+    """Only the frozen networks are asked: the voice that is heard comes nearer to the one that was asked for."""
+    weights = Weights(voice=1, content=0.3)
+    phase = replace(REBUILD, steps=60, learning_rate=5e-3, crop=96, weights=weights, convert=True)
+    made = recipe(cache, replace(TINY, phases=(phase,)))
+    told = next(made.feed(range(1)))
+    figures = [made.learn(told) for _ in range(60)]
+    assert float(figures[-1]["voice"]) < 0.7 * float(figures[0]["voice"])
+    assert float(figures[-1]["content"]) < float(figures[0]["content"])
+
+
+def test_a_converted_crop_has_its_target_s_melody(cache: Cache) -> None:
+    told = next(recipe(cache).feed(range(1)))
+    asked = converted(told)
+    assert torch.equal(asked.voice[1], told.voice[0])
+    middle = told.prosody[0, :, 0] - told.register[0, 0]
+    wanted = middle / told.register[0, 1] * told.register[1, 1] + told.register[1, 0]
+    assert torch.allclose(asked.prosody[0, :, 0], wanted, atol=1e-5)
+    assert torch.equal(asked.content, told.content)
+
+
+def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
+    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    voice = VoiceEar(cache, found.mels)
+    said = ContentEar(cache, found.mels, encoder.read(cache.folder / "listener.safetensors"))
+    for clip in cache.clips[1::2]:
+        mel = torch.from_numpy(np.asarray(found.mels.of(clip), dtype=np.float32))[None]
+        own = np.asarray(found.voices.of(clip)[0], dtype=np.float32)
+        assert float(voice(mel[:, :138])[0] @ torch.from_numpy(own)) > 0.8
+        content = torch.from_numpy(np.asarray(found.content.of(clip), dtype=np.float32))[None]
+        assert functional.cosine_similarity(said(mel), to_mel_frames(content), dim=-1).mean() > 0.8
 
 
 def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path) -> None:
@@ -153,4 +188,4 @@ def test_content_of_another_size_is_refused(cache: Cache) -> None:
 
 def test_the_configuration_that_comes_along_is_valid() -> None:
     settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
-    assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial"]
+    assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial", "convert"]
