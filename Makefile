@@ -68,5 +68,7 @@ lock: .venv/uv
 	  sed -i 's/^\(torch==[^+]*\)+.*/\1/' $$base.lock; \
 	done
 
+# Weights and saved voices stay: they cannot be built again.
 clean:
-	rm -rf .venv .voxrelay build *.egg-info .mypy_cache .ruff_cache .pytest_cache demo-*.wav
+	test ! -d .voxrelay || find .voxrelay -mindepth 1 -maxdepth 1 ! -name models ! -name voices -exec rm -rf {} +
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache demo-*.wav

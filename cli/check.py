@@ -1,80 +1,99 @@
-"""``vox config`` and ``vox doctor``: what is configured, and whether it can work."""
+"""``vox check``: see what the models do, in figures, pictures and recordings worth hearing."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from voxrelay.cli.output import Json, emit, explained
-from voxrelay.relay.errors import Exit, VoxError
+from voxrelay.cli.convert import Cold
+from voxrelay.cli.output import Json, emit, explained, note
+
+app = typer.Typer(
+    help="Check what the models do: figures, pictures and recordings worth hearing, in a new folder.",
+    no_args_is_help=True,
+)
+Folder = Annotated[Path, typer.Option("--output", "-o", help="New folder for pictures, table, page and recordings.")]
 
 
+@app.command(epilog="Example: vox check speakers recordings/ -o speakers")
 @explained
-def config(
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of queues.yml instead.")] = False,
+def speakers(
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders in which every speaker has a folder, or tables: CSV with the columns path and speaker, "
+            "and perhaps sex and split.",
+            metavar="FOLDER|METADATA.csv...",
+        ),
+    ],
+    output: Folder,
+    split: Annotated[str, typer.Option(help="Take only the rows of a table that are of this split.")] = "",
+    cold: Cold = False,
     json_output: Json = False,
 ) -> None:
-    """Print the configuration as it is resolved: file, environment variables, defaults."""
-    import yaml
+    """Check that utterances are told apart by speaker: map, similarities, clusters, and the hard cases to hear."""
+    from voxrelay.cli.progress import StageBars
+    from voxrelay.producer.collect import Progress
+    from voxrelay.producer.producer import Producer
+    from voxrelay.producer.study import study_speakers
 
-    from voxrelay.relay import config as configuration
-
-    if schema:
-        emit(configuration.Config.model_json_schema())
+    with StageBars(quiet=json_output) as bars:
+        found = study_speakers(
+            Producer(cold=cold, note=note),
+            places,
+            output,
+            split=split,
+            on_count=lambda done, total: bars.update(Progress("reference", "speaker", done, total)),
+        )
+    if json_output:
+        emit({"output": output, **found})
         return
-    resolved = configuration.load()
-    data = {"file": str(configuration.config_file()), "contract": resolved.contract, **resolved.masked()}
-    if json_output:
-        emit(data)
-    else:
-        typer.echo(yaml.safe_dump(data, sort_keys=False).rstrip())
+    _print(found, ["speakers", "utterances", "purity", "ari", "silhouette", "eer", "threshold"])
+    for rank, case in enumerate(found["boundary"], 1):
+        near = f"{case['own']:.2f} like its speaker, {case['other']:.2f} like {case['nearest']}"
+        line = f"{case['speaker']} {Path(case['path']).name}: {near}"
+        typer.echo(f"  boundary {rank}  {line}")
+    typer.echo(f"look at {output / 'index.html'}")
 
 
+@app.command(epilog="Example: vox check content recordings/*/*.flac --model mfcc -o content")
 @explained
-def doctor(json_output: Json = False) -> None:
-    """Check everything a conversion needs on this machine and say what to do about what is missing."""
-    findings = [_finding(name, check) for name, check in _checks().items()]
-    healthy = all(finding["ok"] for finding in findings)
+def content(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings, or folders of them. The folder of one is its speaker, its name the sentence."),
+    ],
+    output: Folder,
+    model: Annotated[str, typer.Option(help="Content model, if not the one of queues.yml.")] = "",
+    cold: Cold = False,
+    json_output: Json = False,
+) -> None:
+    """Check that content frames keep time, tell sentences apart, and hide the speaker.
+
+    Recordings of equal names in two folders are taken for the same sentence by two speakers.
+    """
+    from voxrelay.cli.progress import StageBars
+    from voxrelay.producer.collect import Progress
+    from voxrelay.producer.producer import Producer
+    from voxrelay.producer.study_content import study_content
+
+    with StageBars(quiet=json_output) as bars:
+        found = study_content(
+            Producer(cold=cold, note=note),
+            files,
+            output,
+            model=model,
+            on_count=lambda done, total: bars.update(Progress("window", "content", done, total)),
+        )
     if json_output:
-        emit({"ok": healthy, "checks": findings})
-    else:
-        for finding in findings:
-            typer.secho(f"{'ok ' if finding['ok'] else 'NO '} {finding['check']:<24}{finding['found']}")
-    raise typer.Exit(Exit.OK if healthy else Exit.UNAVAILABLE)
+        emit({"output": output, **found})
+        return
+    _print(found, [name for name in found if name != "skipped"])
+    for reason in found["skipped"]:
+        note(f"skipped: {reason}")
+    typer.echo(f"look at {output / 'index.html'}")
 
 
-def _finding(name: str, check: Any) -> dict[str, Any]:  # noqa: ANN401 - a callable
-    try:
-        return {"check": name, "ok": True, "found": check()}
-    except VoxError as error:
-        return {"check": name, "ok": False, "found": str(error)}
-
-
-def _checks() -> dict[str, Any]:
-    from voxrelay.fleet import environments, server
-    from voxrelay.relay import config as configuration
-    from voxrelay.relay import home
-    from voxrelay.relay.connect import client
-    from voxrelay.relay.errors import UnavailableError
-
-    resolved = configuration.load()
-
-    def redis() -> str:
-        if not resolved.redis.shared:
-            return f"private, {server.find_redis_server()}"
-        for url in (resolved.redis.broker, resolved.redis.jobs, resolved.redis.tensors):
-            client(url or "")
-        return configuration.mask(resolved.redis.broker) or ""
-
-    def environment(name: str) -> str:
-        found = environments.find(name)
-        if not found.built:
-            raise UnavailableError("is not built or out of date", where=str(found.folder), hint=f"vox env build {name}")
-        return str(found.folder)
-
-    needed = resolved.environments(resolved.pipeline_pools)
-    return {
-        "configuration": lambda: str(configuration.config_file()),
-        "redis": redis,
-        "model folder": lambda: str(home.models()),
-        **{f"environment {name}": lambda name=name: environment(name) for name in needed},
-    }
+def _print(found: dict[str, Any], names: list[str]) -> None:
+    for name in names:
+        typer.echo(f"{name:<22}{found[name]}")

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 Source = Annotated[Path, typer.Argument(help="Recording to convert, in any format of libsndfile.")]
 Voices = Annotated[
     list[str],
-    typer.Option("--voice", help="Target voice: a file, a folder or a quoted glob. Repeat it to blend voices."),
+    typer.Option(
+        "--voice",
+        help="Target voice: a saved one, a file, a folder or a quoted glob. Repeat it to blend: anna:0.6, ben:0.4.",
+    ),
 ]
 Cold = Annotated[bool, typer.Option("--cold", help="Start pools for this alone and leave nothing running.")]
 Gaps = Annotated[

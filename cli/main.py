@@ -2,7 +2,7 @@
 
 import typer
 
-from voxrelay.cli import check, convert, dead, environment, job, pools, stage, trace, train, worker
+from voxrelay.cli import check, convert, dead, doctor, environment, job, pools, stage, trace, train, voice, worker
 
 app = typer.Typer(
     name="vox",
@@ -16,17 +16,19 @@ app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -
 app.command("submit", epilog="Example: vox submit hello.wav --voice anna.wav")(convert.submit)
 app.add_typer(job.app, name="job")
 app.add_typer(dead.app, name="dead")
+app.add_typer(voice.app, name="voice")
 app.add_typer(stage.app, name="stage")
 app.command("up", epilog="Example: vox up vocoder")(pools.up)
 app.command("down", epilog="Example: vox down")(pools.down)
 app.command("restart", epilog="Example: vox restart mel vocoder")(pools.restart)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
 app.command("trace", epilog="Example: vox trace 20250101-120000-0a1b2c3d -o trace.png")(trace.trace)
+app.add_typer(check.app, name="check")
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
 app.add_typer(train.app, name="train")
-app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(check.config)
-app.command("doctor", epilog="Example: vox doctor")(check.doctor)
+app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(doctor.config)
+app.command("doctor", epilog="Example: vox doctor")(doctor.doctor)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from voxrelay.producer.collect import Progress as Step
 from voxrelay.relay.config import STAGES
-from voxrelay.relay.job import Work
+from voxrelay.relay.work import Work
 
 WIDE = 120
 _PARTS = {"reference": "voice", "window": "speech"}

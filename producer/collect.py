@@ -45,17 +45,23 @@ class Watch:
         self.on_progress = on_progress
         self._done: dict[tuple[Part, Stage], set[int]] = {}
         self._events = self.ledger.follow(job, POLL_SECONDS)
-        for part, index, stage in self.ledger.done(job):
-            self._count(part, index, stage)
+        self._catch_up()
 
     def wait(self) -> str:
         """Wait until the job has ended; return its state."""
         while (state := self.ledger.state(self.job)) in ("running", "paused"):
             self._next(-1)
+        self._catch_up()
         return state
 
+    def _catch_up(self) -> None:
+        """Count what was done before anybody looked, or since."""
+        for part, index, stage in self.ledger.done(self.job):
+            if index not in self._done.get((part, stage), ()):
+                self._count(part, index, stage)
+
     def _next(self, index: int) -> None:
-        """Wait for the last stage of a window, or a second; whatever else ends is counted."""
+        """Wait for the last stage of a window (-1: for any stage of any), or a second; whatever ends is counted."""
         last, quiet_since = self.manifest.chain[-1].stage, time.monotonic()
         for event in self._events:
             if event is None:
@@ -63,7 +69,7 @@ class Watch:
                 return
             if not event.error:
                 self._count(event.part, event.index, event.stage)
-            if event.error or (event.part, event.index, event.stage) == ("window", index, last):
+            if event.error or index < 0 or (event.part, event.index, event.stage) == ("window", index, last):
                 return
 
     def _count(self, part: Part, index: int, stage: Stage) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from voxrelay.producer.collect import Collector, OnProgress, Watch
 from voxrelay.producer.join import Joiner
@@ -14,7 +14,10 @@ from voxrelay.producer.partial import Partial
 from voxrelay.producer.session import Session
 from voxrelay.relay import clock, flac
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.job import Manifest, Source, Work
+from voxrelay.relay.work import Work
+
+if TYPE_CHECKING:
+    from voxrelay.relay.job import Manifest, Source
 
 
 @dataclass(frozen=True)

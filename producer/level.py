@@ -32,7 +32,7 @@ class Meter:
         self._length += len(block)
         sound = np.concatenate([self._rest, block])
         whole = clock.content_frames(len(sound)) * clock.CONTENT_HOP
-        self._powers.append(_powers(sound[:whole]))
+        self._powers.append(frame_powers(sound[:whole]))
         self._rest = sound[whole:]
 
     @property
@@ -62,12 +62,13 @@ class Meter:
 
 def speech_level(samples: Samples) -> float:
     """Measure the level of the speech in dBFS: of 20 ms frames, those within 30 dB of the loudest."""
-    return _level(_powers(samples[: clock.content_frames(len(samples)) * clock.CONTENT_HOP]))
+    return _level(frame_powers(samples))
 
 
-def _powers(samples: Samples) -> Powers:
-    """Return the power of each of some whole frames, float64 [frames]."""
-    powers: Powers = np.square(samples.reshape(-1, clock.CONTENT_HOP), dtype=np.float64).mean(axis=1)
+def frame_powers(samples: Samples) -> Powers:
+    """Return the power of each frame of 20 ms at 16 kHz, float64 [frames]; what does not fill one is left out."""
+    whole = samples[: clock.content_frames(len(samples)) * clock.CONTENT_HOP]
+    powers: Powers = np.square(whole.reshape(-1, clock.CONTENT_HOP), dtype=np.float64).mean(axis=1)
     return powers
 
 

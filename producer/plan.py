@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voxrelay.producer.asked import read_voices
 from voxrelay.producer.level import Samples
 from voxrelay.producer.recording import Recording, survey
 from voxrelay.producer.session import client_name
-from voxrelay.producer.voice import TargetVoice, read_voices
+from voxrelay.producer.voice import TargetVoice
 from voxrelay.relay import clock
 from voxrelay.relay.config import STAGES, Config, Stage
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import TRANSPOSED, Link, Manifest, Source, Span, new_id
+from voxrelay.relay.tensors import Tensor
 
 # A window of a chain that does not begin with sound.
 WHOLE = Span(start=0, length=0, keep_from=0, keep_to=0)
@@ -36,6 +38,17 @@ class Plan:
     def clips(self) -> list[Samples]:
         """The sound of each reference, float32 [samples] at 16 kHz."""
         return [clip.samples for clip in self.target.clips]
+
+    @property
+    def prepared(self) -> dict[str, Tensor]:
+        """What saved voices bring along for this chain, by key."""
+        manifest, found = self.manifest, {}
+        for index, clip in enumerate(self.target.clips):
+            for link in manifest.links("reference"):
+                tensor = clip.prepared.get(f"{link.stage}.{link.model}") or clip.prepared.get(link.stage)
+                if tensor:
+                    found[manifest.output_key("reference", index, link.stage)] = tensor
+        return found
 
     def sounds(self) -> Iterable[Samples]:
         """Read the sound of each window, float32 [samples] at 16 kHz."""
@@ -102,6 +115,16 @@ def plan_stages(
     whole = WHOLE.model_copy(update={"length": length, "keep_to": length})
     windows = _windows(config, recording) if recording else [whole]
     return Plan(_manifest(config, chain, windows, target, recording), target, recording)
+
+
+def plan_preparation(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str], target: TargetVoice) -> Plan:
+    """Plan a job without windows: it prepares the clips of a voice and nothing else.
+
+    Raises:
+        BadConfigError: there is no such model.
+
+    """
+    return Plan(_manifest(config, _chain(config, stages, models), [], target, None), target)
 
 
 def _chain(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str]) -> list[Link]:

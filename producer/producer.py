@@ -14,9 +14,11 @@ from voxrelay.producer.conversion import Conversion, Result, ignore
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.output import check_writable
 from voxrelay.producer.partial import Partial
-from voxrelay.producer.plan import Plan, plan_conversion, plan_stages
+from voxrelay.producer.plan import Plan, plan_conversion, plan_preparation, plan_stages
+from voxrelay.producer.prepare import run_preparation
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
+from voxrelay.producer.voice import TargetVoice
 from voxrelay.relay import clock, flac, keys
 from voxrelay.relay import config as configuration
 from voxrelay.relay.config import Config, Stage
@@ -68,7 +70,8 @@ class Producer:
 
         Args:
             source: recording to convert.
-            voice: target voice, a file, folder or glob; several are blended in equal parts.
+            voice: target voice, a saved one, a file, folder or glob; several are blended, in equal parts or
+                by weights, ``["anna:0.6", "ben:0.4"]``.
             output: file to write; its suffix is the format.
             models: models to use instead of those of ``pipeline`` in ``queues.yml``, by stage.
             keep_tensors: folder to write everything to that passed between the stages.
@@ -159,6 +162,23 @@ class Producer:
                 pass  # its pools are up now
         return found
 
+    def prepare(
+        self,
+        target: TargetVoice,
+        stages: Sequence[Stage],
+        *,
+        models: Mapping[Stage, str] | None = None,
+        on_progress: OnProgress = ignore,
+    ) -> list[dict[Stage, Tensor]]:
+        """Have stages prepare the clips of a voice; return what each made of each clip."""
+        plan = plan_preparation(self.config, stages, models or {}, target)
+        with self._session(plan.manifest.chain) as session:
+            try:
+                return run_preparation(session, plan, on_progress)
+            finally:
+                if self.cold:
+                    _forget_voice(session, plan)
+
     def embed(self, voice: str | Sequence[str], *, model: str = "", on_progress: OnProgress = ignore) -> Voice:
         """Run the speaker stage alone: a voice becomes an embedding."""
         plan = plan_stages(self.config, ["speaker"], _only("speaker", model), voice=voice)
@@ -193,7 +213,7 @@ class Producer:
         manifest = plan.manifest
         with self._session(manifest.chain) as session:
             tensors = {keys.window(manifest.id, 0, name): tensor for name, tensor in inputs.items()}
-            submit(session, manifest, sounds=plan.sounds(), clips=plan.clips, tensors=tensors)
+            submit(session, manifest, sounds=plan.sounds(), clips=plan.clips, prepared=plan.prepared, tensors=tensors)
             state = "cancelled"
             try:
                 with Collector(session, manifest.id, on_progress) as collector:
@@ -208,7 +228,7 @@ class Producer:
         return outputs
 
     def _submit(self, session: Session, plan: Plan) -> Conversion:
-        durable = submit(session, plan.manifest, sounds=plan.sounds(), clips=plan.clips)
+        durable = submit(session, plan.manifest, sounds=plan.sounds(), clips=plan.clips, prepared=plan.prepared)
         for note in plan.notes:
             session.ledger.say(plan.manifest.id, note)
         return Conversion(session, plan.manifest.id, plan.notes, durable=durable)

@@ -19,6 +19,7 @@ def submit(
     *,
     sounds: Iterable[Floats] = (),
     clips: Sequence[Floats] = (),
+    prepared: Mapping[str, Tensor] | None = None,
     tensors: Mapping[str, Tensor] | None = None,
 ) -> bool:
     """Have a relay accept a job.
@@ -28,6 +29,7 @@ def submit(
         manifest: the job.
         sounds: float32 [samples] at 16 kHz of each window.
         clips: float32 [samples] at 16 kHz of each reference, at the common level.
+        prepared: what is prepared of the references already, by key.
         tensors: what the chain begins with instead of sound, by key.
 
     Returns:
@@ -41,6 +43,7 @@ def submit(
     try:
         _write_sounds(session, keys.sources(manifest.id), sounds)
         _write_voice(session, manifest, clips)
+        _write_prepared(session, prepared or {})
         for key, tensor in (tensors or {}).items():
             session.stores.tensors.set(key, tensor.to_bytes(), ex=session.config.lifetimes.tensors)
         _open(session, manifest)
@@ -81,3 +84,13 @@ def _write_voice(session: Session, manifest: Manifest, clips: Sequence[Floats]) 
     _write_sounds(session, key, clips)
     if jobs.hlen(key) != len(clips):
         raise UnavailableError("the sounds of the voice did not stay in Redis", hint="try again")
+
+
+def _write_prepared(session: Session, prepared: Mapping[str, Tensor]) -> None:
+    """Write what saved voices bring along, unless it is there."""
+    pipe = session.stores.tensors.pipeline()
+    for key in prepared:
+        pipe.exists(key)
+    for (key, tensor), there in zip(prepared.items(), pipe.execute(), strict=True):
+        if not there:
+            session.stores.tensors.set(key, tensor.to_bytes(), nx=True, ex=session.config.lifetimes.voices)

@@ -1,9 +1,9 @@
-"""Target voices: recordings named by the user, cut into the clips that the pools prepare."""
+"""Target voices: recordings and saved voices named by the user, cut into the clips that the pools prepare."""
 
 import glob
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,22 @@ from voxrelay.relay import clock
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import Reference
+from voxrelay.relay.tensors import Tensor
 
 SHORT_REFERENCE = 3.0
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One window of a reference, at the common level, and its place in the manifest."""
+    """One window of a reference, at the common level, and its place in the manifest.
+
+    ``prepared`` holds what a saved voice has of it already, by ``STAGE.MODEL``, or by ``STAGE`` where it
+    is the same whatever the model.
+    """
 
     samples: Samples
     reference: Reference
+    prepared: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,25 +46,7 @@ class TargetVoice:
         return [clip.reference for clip in self.clips]
 
 
-def read_voices(names: Sequence[str], config: Config) -> TargetVoice:
-    """Read voices, each a file, a folder or a glob; several are blended in equal parts.
-
-    However long a voice is, no more than ``limits.reference`` seconds of it are held.
-
-    Raises:
-        BadInputError: a name matches nothing, or a voice is unreadable, too short or silent.
-
-    """
-    clips: list[Clip] = []
-    notes: list[str] = []
-    for name in names:
-        recordings = [survey(path, config.limits.shortest, config.limits.source) for path in find_recordings(name)]
-        clips += _cut(name, recordings, config, share=1 / len(names))
-        notes += _notes(name, recordings, config)
-    return TargetVoice(tuple(clips), tuple(notes))
-
-
-def find_recordings(name: str) -> list[Path]:
+def find_recordings(name: str, hint: str = "a file, a folder or a quoted glob is wanted") -> list[Path]:
     """Find the recordings that a voice consists of, in the order of their names.
 
     Raises:
@@ -67,8 +55,7 @@ def find_recordings(name: str) -> list[Path]:
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        suffixes = {f".{kind.lower()}" for kind in soundfile.available_formats()} | {".opus", ".oga", ".aif"}
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes())
         if not found:
             raise BadInputError("no recordings in this folder", where=name)
         return found
@@ -76,14 +63,24 @@ def find_recordings(name: str) -> list[Path]:
         return [path]
     found = sorted(Path(match) for match in glob.glob(str(path)))  # noqa: PTH207 - absolute patterns
     if not found:
-        raise BadInputError("there is no such file, folder or match", where=name, hint="--voice takes any of these")
+        raise BadInputError("there is no such file, folder or match", where=name, hint=hint)
     return found
 
 
-def _notes(name: str, recordings: list[Recording], config: Config) -> list[str]:
-    """Say what is unusual about the recordings, and how much of the voice is used."""
+def suffixes() -> set[str]:
+    """Return the suffixes of sound files."""
+    return {f".{kind.lower()}" for kind in soundfile.available_formats()} | {".opus", ".oga", ".aif"}
+
+
+def survey_all(paths: Iterable[Path], config: Config) -> list[Recording]:
+    """Read recordings once, to know what they are."""
+    return [survey(path, config.limits.shortest, config.limits.source) for path in paths]
+
+
+def notes_on(name: str, recordings: Sequence[Recording], config: Config) -> list[str]:
+    """Say what is unusual about the recordings of a voice, and how much of it is used."""
     notes = [f"{recording.path.name}: {note}" for recording in recordings for note in recording.notes]
-    seconds = sum(recording.length for recording in recordings) / clock.RATE
+    seconds = sum(recording.seconds for recording in recordings)
     if seconds > config.limits.reference:
         notes.append(f"voice {name}: the first {config.limits.reference:g} s of {seconds:.0f} s are used")
     if seconds < SHORT_REFERENCE:
@@ -91,13 +88,29 @@ def _notes(name: str, recordings: list[Recording], config: Config) -> list[str]:
     return notes
 
 
-def _cut(name: str, recordings: list[Recording], config: Config, share: float) -> list[Clip]:
-    """Join recordings up to the limit, cut them into windows without context and drop the silent ones."""
+def cut_recordings(name: str, recordings: Sequence[Recording], config: Config, share: float) -> list[Clip]:
+    """Join recordings up to the limit and cut them into clips: see :func:`cut_clips`."""
     length = sum(recording.length for recording in recordings)
     used = min(length, round(config.limits.reference * clock.RATE))
-    windows = clock.plan_windows(used, config.window.samples, 0)
-    pieces = cut(_at_one_level(recordings), used, windows)
-    spoken = [piece for piece in pieces if speech_level(piece) >= SILENCE_DB]
+    return cut_clips(name, at_one_level(recordings), used, config, share)
+
+
+def cut_clips(name: str, blocks: Iterator[Samples], length: int, config: Config, share: float) -> list[Clip]:
+    """Cut sound into windows without context and drop the silent ones.
+
+    Args:
+        name: of the voice, for errors.
+        blocks: float32 [samples] at 16 kHz, at the common level.
+        length: samples that are used.
+        config: says how long a window is.
+        share: of this voice among those that are blended; its clips weigh as much together.
+
+    Raises:
+        BadInputError: all of it is silent.
+
+    """
+    windows = clock.plan_windows(length, config.window.samples, 0)
+    spoken = [piece for piece in cut(blocks, length, windows) if speech_level(piece) >= SILENCE_DB]
     if not spoken:
         raise BadInputError("the reference is silent", where=name, hint="a voice needs speech to be heard")
     total = sum(len(piece) for piece in spoken)
@@ -114,8 +127,8 @@ def _cut(name: str, recordings: list[Recording], config: Config, share: float) -
     ]
 
 
-def _at_one_level(recordings: list[Recording]) -> Iterator[Samples]:
-    """Yield the sound of recordings, one after the other, in blocks."""
+def at_one_level(recordings: Iterable[Recording]) -> Iterator[Samples]:
+    """Yield the sound of recordings, one after the other, in blocks, their speech at the common level."""
     for recording in recordings:
         for block in recording.blocks():
             yield block * np.float32(recording.gain)

@@ -18,9 +18,10 @@ from celery import Celery
 from voxrelay.relay import keys, scripts
 from voxrelay.relay.config import Config, Stage
 from voxrelay.relay.connect import Stores
-from voxrelay.relay.job import Manifest, Part, Work
+from voxrelay.relay.job import Manifest, Part
 from voxrelay.relay.ledger import Ledger
 from voxrelay.relay.queue import send
+from voxrelay.relay.work import Work
 
 # Units in flight until a reconciler has counted the workers.
 FIRST_ROOM = 6
@@ -93,12 +94,12 @@ class Dispatch:
             False if another worker has taken the lease over, or the job has ended.
 
         """
-        facts = (work.stage, work.field, work.model_dump_json())
+        facts = (work.stage, *work.pack())
         return bool(self._run("PASS", lease.unit, lease.holder, self.config.timeouts.patience, *facts))
 
     def land(self, lease: Lease, work: Work, output: bytes) -> None:
         """File a unit's last output, once: it is in flight no more, and others are released."""
-        facts = (work.stage, work.field, work.model_dump_json())
+        facts = (work.stage, *work.pack())
         self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.voices)
         self.release()
 
@@ -161,7 +162,8 @@ class Dispatch:
         manifest = self.ledger.manifest(job)
         self._run("END", job, state, error, self.config.lifetimes.voices)
         names = [key for index in range(len(manifest.windows)) for key in manifest.window_keys(index)]
-        self.stores.tensors.delete(*names)
+        if names:
+            self.stores.tensors.delete(*names)
         self.release()
 
     def renew_job(self, job: str) -> None:

@@ -1,4 +1,4 @@
-"""Where this installation keeps what it makes: environments, weights, logs."""
+"""Where this installation keeps what it makes: environments, weights, voices, logs."""
 
 import os
 from pathlib import Path
@@ -27,6 +27,12 @@ def models() -> Path:
     """Return the folder of weight files: ``VOXRELAY_MODELS``, or ``models`` in the home."""
     named = os.environ.get("VOXRELAY_MODELS")
     return Path(named).expanduser().resolve() if named else home() / "models"
+
+
+def voices() -> Path:
+    """Return the folder of saved voices: ``VOXRELAY_VOICES``, or ``voices`` in the home."""
+    named = os.environ.get("VOXRELAY_VOICES")
+    return Path(named).expanduser().resolve() if named else home() / "voices"
 
 
 def environments() -> Path:

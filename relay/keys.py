@@ -34,7 +34,7 @@ def results(job_id: str) -> str:
 
 
 def trace(job_id: str) -> str:
-    """Hash: what each stage did, by ``part:index:stage``."""
+    """Hash: what the stages did, by ``part:index``, a line each; and who they were, by ``worker:NAME``."""
     return f"vox:job:{job_id}:trace"
 
 

@@ -9,7 +9,8 @@ from voxrelay.relay import keys
 from voxrelay.relay.config import STAGES, Config, Stage
 from voxrelay.relay.connect import Client
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.job import JOB_ID, Event, Manifest, Part, Work, trace_field
+from voxrelay.relay.job import JOB_ID, Event, Manifest, Part
+from voxrelay.relay.work import Work, last_filed, unit_field, unpack
 
 # running -> done -> collected; running <-> paused; running -> failed, which can be resumed; any -> cancelled
 ENDED = ("collected", "failed", "cancelled", "done")
@@ -49,7 +50,7 @@ class Ledger:
 
     def works(self, job_id: str) -> list[Work]:
         """Read the trace: references first, then windows, each in the order of the chain."""
-        found = [Work.model_validate_json(raw) for raw in self.jobs.hvals(keys.trace(job_id))]
+        found = unpack(self.jobs.hgetall(keys.trace(job_id)))
         return sorted(found, key=lambda work: (work.part, work.index, STAGES.index(work.stage)))
 
     def result(self, job_id: str, index: int) -> bytes | None:
@@ -63,8 +64,7 @@ class Ledger:
 
     def done(self, job_id: str) -> list[tuple[Part, int, Stage]]:
         """List what stages have ended on which windows and references, in the order of the chain."""
-        fields = [raw.decode().split(":") for raw in self.jobs.hkeys(keys.trace(job_id))]
-        found = [(cast("Part", part), int(index), cast("Stage", stage)) for part, index, stage in fields]
+        found = [(work.part, work.index, work.stage) for work in self.works(job_id)]
         return sorted(found, key=lambda ended: (ended[0], STAGES.index(ended[2]), ended[1]))
 
     def say(self, job_id: str, line: str) -> None:
@@ -84,10 +84,10 @@ class Ledger:
         found = [raw.decode() for raw in self.jobs.zrevrange(keys.JOBS, 0, most - 1)]
         return [job_id for job_id in found if self.jobs.exists(keys.job(job_id))]
 
-    def filed(self, job_id: str, part: Part, index: int, stage: Stage) -> float | None:
-        """Return when a stage filed its output of a unit, if it did."""
-        raw = self.jobs.hget(keys.trace(job_id), trace_field(part, index, stage))
-        return Work.model_validate_json(raw).times.filed if raw else None
+    def filed(self, job_id: str, part: Part, index: int) -> float | None:
+        """Return when a stage last filed its output of a unit, if any did."""
+        raw = self.jobs.hget(keys.trace(job_id), unit_field(part, index))
+        return last_filed(raw) if raw else None
 
     def follow(self, job_id: str, seconds: float) -> Iterator[Event | None]:
         """Yield events that come after this call; None whenever ``seconds`` pass without one."""

@@ -30,8 +30,11 @@ local function tell(id, part, index, stage, error)
   keep(id, 'events')
 end
 
-local function trace(id, field, work)
-  redis.call('HSET', job(id, 'trace'), field, work)
+-- What a stage did is a line of its unit; who did it is said once.
+local function trace(id, part, index, worker, facts, line)
+  local unit = part .. ':' .. index
+  local before = redis.call('HGET', job(id, 'trace'), unit)
+  redis.call('HSET', job(id, 'trace'), worker, facts, unit, (before and before .. '\\n' or '') .. line)
   redis.call('HSET', job(id), 'updated', now)
   keep(id, 'trace')
 end
@@ -106,6 +109,13 @@ local function count_landed(id, voices)
     let_voice_go(id, voices)
   end
 end
+
+-- A job without windows prepares a voice, and is done when that is; whether it is one, and done.
+local function prepared(id)
+  if number(id, 'windows_left') > 0 or number(id, 'references_left') > 0 then return false end
+  settle(id, 'done', '')
+  return true
+end
 """
 
 # id, manifest, windows, references, client, voice, backlog, client's limit, lifetime, missing references...
@@ -134,6 +144,7 @@ redis.call('ZADD', 'vox:jobs', now, id)
 seat(id)
 say(id, 'accepted: ' .. windows .. ' windows, ' .. (#ARGV - 9) .. ' of ' .. ARGV[4] .. ' references to prepare')
 renew(id)
+prepared(id)
 return {'accepted', waiting, mine}
 """
 )
@@ -209,7 +220,8 @@ return count
 """
 )
 
-# unit, holder, seconds until it is overdue [, stage, field of the trace, work] -> 1, or 0 if the lease is another's
+# unit, holder, seconds until it is overdue [, stage, worker, its facts, line of the trace]
+# -> 1, or 0 if the lease is another's
 PASS = (
     _COMMON
     + """
@@ -220,30 +232,30 @@ redis.call('ZADD', flight, 'XX', now + ARGV[3], unit)
 redis.call('DEL', 'vox:lease:' .. unit)
 redis.call('HDEL', job(id, 'taken'), unit)
 if ARGV[4] then
-  trace(id, ARGV[5], ARGV[6])
+  trace(id, part, index, ARGV[5], ARGV[6], ARGV[7])
   tell(id, part, index, ARGV[4], '')
 end
 return 1
 """
 )
 
-# unit, stage, field of the trace, work, output, lifetime of voices -> 1, or 0 if it had landed
+# unit, stage, worker, its facts, line of the trace, output, lifetime of voices -> 1, or 0 if it had landed
 LAND = (
     _COMMON
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
 if not running(id) or not ground(unit) then return 0 end
-trace(id, ARGV[3], ARGV[4])
-local new = part == 'window' and file(id, index, ARGV[5])
+trace(id, part, index, ARGV[3], ARGV[4], ARGV[5])
+local new = part == 'window' and file(id, index, ARGV[6])
 tell(id, part, index, ARGV[2], '')
 if part == 'window' then
   redis.call('RPUSH', 'vox:landed', now)
   redis.call('LTRIM', 'vox:landed', -32, -1)
   redis.call('EXPIRE', 'vox:landed', 3600)
-  if new then count_landed(id, ARGV[6]) end
+  if new then count_landed(id, ARGV[7]) end
 elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
-  seat(id)
+  if prepared(id) then let_voice_go(id, ARGV[7]) else seat(id) end
 end
 return 1
 """
@@ -359,6 +371,7 @@ redis.call('ZADD', active, now, id)
 say(id, 'resumed')
 seat(id)
 renew(id)
+prepared(id)
 return 1
 """
 )

@@ -1,25 +1,22 @@
 """The values that cross a stage, and their bytes.
 
-Each type is one tensor and a few facts about it, written as a safetensors file
-(https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, raw
-little-endian data) whose metadata holds the facts. Bytes are read without a copy, after the
-header was checked against the type; nothing is ever unpickled.
+Each type is one tensor and a few facts about it, written as a safetensors file whose metadata holds
+the facts. Bytes are read without a copy, after the header was checked against the type.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxrelay.relay import clock
+from voxrelay.relay import clock, safetensors
 from voxrelay.relay.errors import BadInputError
 
 WIRE_VERSION = "1"
-HEADER_LIMIT = 16_384
-_DTYPES: dict[str, np.dtype[np.floating[Any]]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
-_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
 Floats = NDArray[np.floating[Any]]
 
@@ -59,21 +56,15 @@ class Tensor:
 
     def __post_init__(self) -> None:
         """Refuse a tensor whose rank or dtype its type does not have."""
-        if self.data.ndim != self.NDIM or self.data.dtype not in _CODES:
+        if self.data.ndim != self.NDIM or self.data.dtype not in _DTYPES:
             what = f"{type(self).__name__} of {self.data.ndim} dimensions and dtype {self.data.dtype}"
             raise BadInputError(what, hint=f"expected {self.NDIM} dimensions of float32 or float16")
 
     def to_bytes(self) -> bytes:
         """Serialise to a safetensors file."""
-        array = np.ascontiguousarray(self.data)
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data"}
-        header = {
-            "__metadata__": {"type": type(self).__name__, "wire": WIRE_VERSION, "facts": json.dumps(facts)},
-            "data": {"dtype": _CODES[array.dtype], "shape": array.shape, "data_offsets": [0, array.nbytes]},
-        }
-        text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        return b"".join((len(text).to_bytes(8, "little"), text, array.data.cast("B")))
+        meta = {"type": type(self).__name__, "wire": WIRE_VERSION, "facts": json.dumps(facts)}
+        return safetensors.write({"data": self.data}, meta)
 
     @classmethod
     def from_bytes(cls, blob: bytes | memoryview) -> Self:
@@ -84,33 +75,13 @@ class Tensor:
 
         """
         try:
-            header, body = _split(memoryview(blob))
-            meta, entry = header["__metadata__"], header["data"]
+            arrays, meta = safetensors.read(blob)
             if (meta["type"], meta["wire"]) != (cls.__name__, WIRE_VERSION):
                 what = f"found {meta['type']} of wire version {meta['wire']}, wanted {cls.__name__} of {WIRE_VERSION}"
                 raise BadInputError(what)
-            return cls(_array(entry, body), **json.loads(meta["facts"]))
+            return cls(arrays["data"], **json.loads(meta["facts"]))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise BadInputError(f"bytes that are not a {cls.__name__} tensor ({error})") from error
-
-
-def _split(blob: memoryview) -> tuple[dict[str, Any], memoryview]:
-    """Separate header and data, checking the header's length before reading it."""
-    size = int.from_bytes(blob[:8], "little")
-    if not 0 < size <= min(HEADER_LIMIT, len(blob) - 8):
-        raise ValueError(f"header of {size} bytes")
-    header = json.loads(bytes(blob[8 : 8 + size]))
-    if not isinstance(header, dict):
-        raise TypeError("header is not an object")
-    return header, blob[8 + size :]
-
-
-def _array(entry: dict[str, Any], body: memoryview) -> Floats:
-    """View ``body`` as the array its header entry declares; the sizes must agree exactly."""
-    shape = tuple(int(n) for n in entry["shape"])
-    if min(shape, default=0) < 0 or entry["data_offsets"] != [0, len(body)]:
-        raise ValueError(f"shape {shape} and {len(body)} bytes")
-    return np.frombuffer(body, dtype=_DTYPES[entry["dtype"]]).reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +108,13 @@ class Voice(Tensor):
     model: str
     seconds: float
 
+    @classmethod
+    def mix(cls, voices: Sequence[Self], weights: Sequence[float]) -> Self:
+        """Return the weighted mean on the unit sphere, as Resemblyzer does for several utterances."""
+        mean = sum(weight * voice.data for voice, weight in zip(voices, weights, strict=True))
+        unit = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+        return cls(unit, model=voices[0].model, seconds=sum(voice.seconds for voice in voices))
+
 
 @dataclass(frozen=True, eq=False)
 class Content(Tensor):
@@ -160,7 +138,7 @@ BY_NAME: dict[str, type[Tensor]] = {kind.__name__.lower(): kind for kind in (Aud
 def read_any(blob: bytes) -> Tensor:
     """Read a tensor of whichever type its header names."""
     try:
-        name = str(_split(memoryview(blob))[0]["__metadata__"]["type"]).lower()
+        name = str(safetensors.read_header(memoryview(blob))["__metadata__"]["type"]).lower()
         kind = BY_NAME[name]
     except (KeyError, ValueError, TypeError) as error:
         raise BadInputError("not a voxrelay tensor file", hint=f"expected one of {', '.join(BY_NAME)}") from error

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from voxrelay.relay.config import STAGES, Stage
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.job import Part, Work
+from voxrelay.relay.job import Part
+from voxrelay.relay.work import Work
 
 Kind = Literal["waiting", "moving", "working"]
 KINDS: tuple[Kind, ...] = ("waiting", "moving", "working")

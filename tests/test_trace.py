@@ -11,8 +11,8 @@ from conftest import vox, vox_json
 from voxrelay.cli import lanes
 from voxrelay.relay.config import Stage
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.job import Times, Work
 from voxrelay.relay.timeline import Timeline
+from voxrelay.relay.work import Times, Work
 
 STAGES = ["speaker", "content", "mel", "vocoder"]
 ZERO = 1_700_000_000.0

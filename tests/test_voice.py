@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from voxrelay.producer.asked import read_voices
 from voxrelay.producer.level import LEVEL_DB, speech_level
-from voxrelay.producer.voice import read_voices
 from voxrelay.relay import config as configuration
 from voxrelay.relay.config import Config
 

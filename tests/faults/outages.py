@@ -13,6 +13,7 @@ from faults.load import Load, Outcome, convert
 from limits.bench import Row, main, settings, urls
 from servers import DURABLE, Server
 from voxrelay.relay import keys
+from voxrelay.relay.work import unpack
 
 JOBS, WINDOWS, TIMES, GONE = 8, 10, 3, 2.0
 BACK = 10.0  # seconds until work goes on, at most
@@ -73,7 +74,7 @@ def _break(victim: Server, store: Server) -> float:
 def _done(store: Server) -> int:
     """Count what all stages have ever done."""
     jobs = redis.Redis.from_url(store.url)
-    return sum(int(jobs.hlen(keys.trace(raw.decode()))) for raw in jobs.zrange(keys.JOBS, 0, -1))
+    return sum(len(unpack(jobs.hgetall(keys.trace(raw.decode())))) for raw in jobs.zrange(keys.JOBS, 0, -1))
 
 
 def _until(condition: Callable[[], bool], thread: threading.Thread) -> None:

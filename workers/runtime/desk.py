@@ -18,8 +18,9 @@ from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
 from voxrelay.relay.errors import MissingError, StageError, VoxError
-from voxrelay.relay.job import JOB_ID, Link, Part, Times, Work
+from voxrelay.relay.job import JOB_ID, Link, Part
 from voxrelay.relay.tensors import Audio, Tensor
+from voxrelay.relay.work import Times, Work
 from voxrelay.workers.runtime.batcher import Batcher, Outcome
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.stage import Stage, Unit
@@ -171,10 +172,9 @@ class Desk:
 
     def _queued(self, unit: Unit, released: float) -> float:
         """Return when this unit was ready for this stage: as the stage before filed it."""
-        stages = [link.stage for link in unit.manifest.links(unit.part)]
-        before = stages.index(self.name) - 1
-        filed = self.ledger.filed(unit.manifest.id, unit.part, unit.index, stages[before]) if before >= 0 else None
-        return filed or released
+        if unit.manifest.links(unit.part)[0].stage == self.name:
+            return released
+        return self.ledger.filed(unit.manifest.id, unit.part, unit.index) or released
 
     def _postpone(self, unit: Unit, lease: Lease, error: MissingError) -> None:
         """Have what is lost made again: parts of the voice now, the window's own when it is sent again."""

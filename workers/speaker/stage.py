@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Voice
 from voxrelay.workers.runtime.inputs import Inputs
@@ -18,12 +16,6 @@ class Blend:
 
     voices: list[Voice]
     weights: list[float]
-
-    def mix(self) -> Voice:
-        """Return the weighted mean on the unit sphere, as Resemblyzer does for several utterances."""
-        mean = sum(weight * voice.data for voice, weight in zip(self.voices, self.weights, strict=True))
-        unit = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
-        return Voice(unit, model=self.voices[0].model, seconds=sum(voice.seconds for voice in self.voices))
 
 
 class SpeakerStage:
@@ -45,7 +37,7 @@ class SpeakerStage:
         """Embed sounds, mix blends."""
         sounds = [item for item in items if isinstance(item, Audio)]
         embedded = iter(model.embed(sounds) if sounds else ())
-        return [item.mix() if isinstance(item, Blend) else next(embedded) for item in items]
+        return [Voice.mix(item.voices, item.weights) if isinstance(item, Blend) else next(embedded) for item in items]
 
     def warm(self, model: SpeakerModel) -> None:
         """Embed a second of noise."""

@@ -1,0 +1,1 @@
+"""Do the embeddings of a speaker model tell speakers apart?"""
