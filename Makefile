@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VOX := .venv/bin/vox
 UV := .venv/bin/uv
-ROOMS := cli producer fleet relay workers training checks
+ROOMS := cli evaluation producer fleet relay workers training checks
 
 .PHONY: demo test test-all faults lint environments lock clean
 

@@ -2,7 +2,22 @@
 
 import typer
 
-from voxrelay.cli import check, convert, dead, doctor, environment, job, pools, stage, trace, train, voice, worker
+from voxrelay.cli import (
+    check,
+    check_voices,
+    convert,
+    dead,
+    doctor,
+    environment,
+    evaluate,
+    job,
+    pools,
+    stage,
+    trace,
+    train,
+    voice,
+    worker,
+)
 
 app = typer.Typer(
     name="vox",
@@ -24,6 +39,11 @@ app.command("restart", epilog="Example: vox restart mel vocoder")(pools.restart)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
 app.command("trace", epilog="Example: vox trace 20250101-120000-0a1b2c3d -o trace.png")(trace.trace)
 app.add_typer(check.app, name="check")
+check.app.command(
+    "voices",
+    epilog="Example: vox check voices hello.wav --voice anna.wav --vocoder griffin-lim,hifigan -o voices.html",
+)(check_voices.voices)
+app.command("evaluate", epilog="Example: vox evaluate recordings/ --pairs 20 -o report")(evaluate.evaluate)
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
 app.add_typer(train.app, name="train")

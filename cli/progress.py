@@ -71,3 +71,25 @@ def _summary(works: list[Work]) -> list[str]:
         *(f"{value:.2f}" for value in seconds),
         *(f"{value:.0f}" for value in kilobytes),
     ]
+
+
+class StepBars:
+    """One bar for each step of a long command, on the error stream."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, label: str, done: int, total: int) -> None:
+        """Show that so much of a step is done."""
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(label, total=total)
+        self._progress.update(self._tasks[label], completed=done)

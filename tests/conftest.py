@@ -1,10 +1,13 @@
 """What the tests share: clips, a configuration of their own, and a relay that runs for the session."""
 
+import atexit
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,10 +47,11 @@ def load(scale: float = 1.0) -> Level:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _clean_environment() -> None:
-    """The tests run a relay of their own, whatever the caller's environment names."""
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The tests run a relay of their own in a home of their own, whatever the caller has, and several side by side."""
     for name in _URLS:
         os.environ.pop(name, None)
+    os.environ |= own_home(tmp_path_factory.mktemp("session"))
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +75,7 @@ def stranger(female: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment variables of a home and a configuration with a toy model, small limits and weights made here."""
+    """Environment variables of a configuration with a toy model, small limits and weights made here."""
     folder = tmp_path_factory.mktemp("relay")
     (folder / "models").mkdir()
     (folder / "toy.py").write_text(TOY)
@@ -82,8 +86,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     script = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
     weights = folder / "models" / "checkpoint_best_legacy_500.pt"
     run_in("content-fairseq", str(script), str(weights))
-    variables = {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
-    return {**variables, **own_home(folder)}  # so that several can test side by side
+    return {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +111,13 @@ def shared() -> Path:
     if not named:
         pytest.skip("needs the shared recordings: VOXRELAY_SHARED is not set")
     return Path(named)
+
+
+def own_temp() -> str:
+    """Return a new folder for sockets and other temporary files: the path of a socket has 107 characters at most."""
+    folder = tempfile.mkdtemp(prefix="vox-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def own_home(folder: Path) -> dict[str, str]:

@@ -20,9 +20,9 @@ STUCK = 300
 
 @pytest.fixture(autouse=True)
 def own_files(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look where the session's relay has its files, if a test asks for it, and else where there are none."""
-    relay = request.getfixturevalue("relay") if "relay" in request.fixturenames else {"VOXRELAY_HOME": str(tmp_path)}
-    monkeypatch.setenv("VOXRELAY_HOME", relay["VOXRELAY_HOME"])
+    """Keep the files of a test apart, unless it looks at the session's relay."""
+    if "relay" not in request.fixturenames:
+        monkeypatch.setenv("VOXRELAY_HOME", str(tmp_path))
 
 
 def worker(*, silent: float = 0, computing: float | None = None, **fields: Any) -> Health:

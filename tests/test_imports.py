@@ -12,13 +12,14 @@ from conftest import ROOT
 
 ALLOWED = {
     "api": {"producer", "relay"},
-    "cli": {"cli", "producer", "fleet", "relay"},
+    "cli": {"cli", "evaluation", "producer", "fleet", "relay"},
+    "evaluation": {"evaluation", "producer", "fleet", "relay"},
     "producer": {"producer", "fleet", "relay"},
     "fleet": {"fleet", "relay"},
     "relay": {"relay"},
     "workers": {"workers", "relay"},
     "training": {"training", "workers", "relay"},
-    "checks": {"checks", "relay"},
+    "checks": {"checks", "workers", "relay"},
 }
 HEAVY = {"torch", "librosa", "resemblyzer", "fairseq", "sklearn", "scipy", "matplotlib"}
 FILES = [path for room in ALLOWED for path in sorted((ROOT / room).rglob("*.py"))]

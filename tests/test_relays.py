@@ -10,7 +10,7 @@ import pytest
 import redis
 import soundfile
 
-from conftest import VOX, own_home, vox, vox_json
+from conftest import VOX, own_home, own_temp, vox, vox_json
 from voxrelay.fleet.server import find_redis_server
 
 
@@ -31,9 +31,9 @@ def ours(marker: str) -> list[str]:
 
 def marked(tmp_path: Path) -> dict[str, str]:
     """Return variables whose marker every process of a relay inherits, and folders for its sockets and jobs."""
-    (tmp_path / "t").mkdir()
+    (tmp_path / "t").symlink_to(own_temp())
     marker = f"marker-{tmp_path.name}-{time.time_ns()}"
-    return {**own_home(tmp_path), "VOXRELAY_TEST_MARKER": marker, "TMPDIR": str(tmp_path / "t")}
+    return {**own_home(tmp_path), "VOXRELAY_TEST_MARKER": marker, "TMPDIR": str((tmp_path / "t").resolve())}
 
 
 def gone(env: dict[str, str], seconds: float = 10) -> bool:

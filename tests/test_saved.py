@@ -56,8 +56,11 @@ def references(made: dict[str, Any]) -> list[tuple[int, str]]:
 
 def connected(env: dict[str, str]) -> Config:
     """Return the configuration of the relay that runs, with its addresses."""
-    config = configuration.load(env)
-    redis = local.running_redis(config)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        config = configuration.load()
+        redis = local.running_redis(config)
     assert redis
     return config.model_copy(update={"redis": redis})
 

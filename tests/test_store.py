@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from conftest import own_temp
 from voxrelay.fleet import local, server
 from voxrelay.fleet.server import Server, find_redis_server
 from voxrelay.fleet.store import Store
@@ -29,10 +30,10 @@ def silent(_line: str) -> None:
 @pytest.fixture
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
     """A private relay of this test alone, which does not run yet."""
-    (tmp_path / "t").mkdir()
-    for name, value in {"VOXRELAY_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "t")}.items():
+    (tmp_path / "t").symlink_to(own_temp())
+    for name, value in {"VOXRELAY_HOME": str(tmp_path / "home"), "TMPDIR": str((tmp_path / "t").resolve())}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t"))
+    monkeypatch.setattr("tempfile.tempdir", str((tmp_path / "t").resolve()))
     found = shared_supervisor(configuration.load())
     yield found
     found.stop()
@@ -122,13 +123,11 @@ def test_a_server_that_dies_is_started_again_with_its_data(private: Supervised, 
     assert redis.Redis.from_url(private.redis().jobs or "").hget(JOB, "state") == b"running"
 
 
-def test_two_relays_never_have_the_same_jobs(
-    private: Supervised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_relays_never_have_the_same_jobs(private: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     up(private)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+    elsewhere = own_temp()
+    monkeypatch.setenv("TMPDIR", elsewhere)
+    monkeypatch.setattr("tempfile.tempdir", elsewhere)
     other = shared_supervisor(configuration.load())
     assert other.folder != private.folder
     other.start(cold=False)

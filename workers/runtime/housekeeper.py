@@ -30,6 +30,7 @@ class Housekeeper:
         self._broker = client(desk.config.redis.broker or "")
         self._servers: dict[str, str] = {}
         self._swept = self._renewed = 0.0
+        self._unknown: set[str] = set()
 
     def keep_up(self, leaving: threading.Event) -> None:
         """Renew and reconcile every second until the worker leaves."""
@@ -98,5 +99,7 @@ class Housekeeper:
         for key in self.tensors.scan_iter(match=keys.TENSORS, count=1000):
             job_id = key.decode().split(":")[2]
             states.setdefault(job_id, self.dispatch.ledger.state(job_id))
-            if states[job_id] not in _LIVING:
+            # A job that is being submitted has its tensors before it is known: it is known by the next sweep.
+            if states[job_id] not in _LIVING and (states[job_id] or job_id in self._unknown):
                 self.tensors.delete(key)
+        self._unknown = {job_id for job_id, state in states.items() if not state}

@@ -1,0 +1,1 @@
+"""Judges of conversions. None of them ever trains a model or selects one."""
