@@ -126,13 +126,15 @@ def _raise_failed(state: dict[str, Any], pools: list[str]) -> None:
 
 
 def require(config: Config, chain: Sequence[Link]) -> None:
-    """Check that workers are there for every model of a chain.
+    """Check that workers are there for every model of a chain, and that they work under the same contract.
 
     Raises:
         UnavailableError: one is not served; the models that are, are named.
+        BadConfigError: they would drop what this configuration asks for.
 
     """
-    served = presence.served(client(config.redis.jobs or ""))
+    jobs = client(config.redis.jobs or "")
+    served = presence.served(jobs)
     pools = {config.model(stage, model).pool for stage, model in served}
     where = configuration.mask(config.redis.broker) or ""
     missing = [link for link in chain if (link.stage, link.model) not in served]
@@ -145,3 +147,4 @@ def require(config: Config, chain: Sequence[Link]) -> None:
         there = ", ".join(sorted(f"{stage}.{model}" for stage, model in served))
         hint = f"served are {there}; a model without its weights is not: they belong in {home.models()}"
         raise UnavailableError(f"no worker serves {names}", where=where, hint=hint)
+    presence.agree(jobs, config.contract)

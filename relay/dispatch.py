@@ -117,10 +117,16 @@ class Dispatch:
             self.ledger.say(lease.unit.job, f"{lease.unit.part} {lease.unit.index} waits: {error}")
             self._wait(lease, waits)
 
-    def prepare(self, job: str, references: Sequence[int]) -> None:
-        """Have references prepared again before any other window is released."""
-        self._run("PREPARE", job, *references)
-        self.release()
+    def prepare(self, lease: Lease, stage: Stage, references: Sequence[int], error: str) -> None:
+        """Have lost references prepared again, and then the window that missed them.
+
+        It leaves the flight meanwhile: windows that all wait for references would leave no room for those.
+        """
+        if self._count(lease.unit, f"{lease.unit}|waits") > self.config.limits.retries:
+            self.fail(lease, stage, error)
+        else:
+            self._run("PREPARE", lease.unit, *references)
+            self.release()
 
     def reconcile(self) -> list[UnitId]:
         """Release overdue units again, and whatever else there is room for; returns the overdue ones."""

@@ -322,11 +322,15 @@ end
 """
 )
 
-# id, references... that have to be prepared again
+# window, references... that have to be prepared again before it: it makes room for them
 PREPARE = (
     _COMMON
     + """
-local id = ARGV[1]
+local id, _, index = split(ARGV[1])
+if ground(ARGV[1]) then
+  redis.call('RPUSH', job(id, 'again'), index)
+  keep(id, 'again')
+end
 for i = 2, #ARGV do
   if not redis.call('ZSCORE', flight, id .. '|reference|' .. ARGV[i])
      and not redis.call('LPOS', job(id, 'references'), ARGV[i]) then

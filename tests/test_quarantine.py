@@ -79,6 +79,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     voice = bench.write(folder / "voice.wav", bench.speech(6, 1, bench.CLIPS[1:]))
     model = {"content": {"delicate": {"pool": "content", "file": "delicate.py"}}}
     changes = {"stages": model, "timeouts": {"lease": 5, "patience": 8}, "lifetimes": {"voices": 60}}
+    changes["limits"] = {"in_flight": 2}  # windows that wait for something fill all the room there is
     with bench.relay(folder, changes) as where:
         made = Ward(where, source, voice, b"")
         yield Ward(where, source, voice, made.fetch(made.submit(), folder / "healthy.wav"))

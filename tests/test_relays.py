@@ -134,6 +134,8 @@ def test_pools_join_a_shared_redis_from_elsewhere(
         done = vox("up", "mel", env=other, code=5)
         assert "the relay runs on" in done.stderr
         vox("down", env=other)
+        refused = vox("stage", "content", male, "-o", tmp_path / "d.safetensors", env=other, code=4)
+        assert "the relay runs on" in refused.stderr
     finally:
         vox("down", env=env)
     assert vox_json("ps", env=env)["workers"] == []

@@ -179,5 +179,6 @@ class Desk:
     def _postpone(self, unit: Unit, lease: Lease, error: MissingError) -> None:
         """Have what is lost made again: parts of the voice now, the window's own when it is sent again."""
         if unit.part == "window" and (lost := self.dispatch.missing(unit.manifest)):
-            self.dispatch.prepare(unit.manifest.id, lost)
-        self.dispatch.postpone(lease, self.name, str(error))
+            self.dispatch.prepare(lease, self.name, lost, str(error))
+        else:
+            self.dispatch.postpone(lease, self.name, str(error))
