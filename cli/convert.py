@@ -23,6 +23,10 @@ Cold = Annotated[bool, typer.Option("--cold", help="Start pools for this alone a
 Gaps = Annotated[
     bool, typer.Option("--allow-gaps", help="Leave silence where a window has to be given up, rather than fail.")
 ]
+Transpose = Annotated[
+    str,
+    typer.Option(metavar="SEMITONES|auto", help="Move the melody by so much, or into the target's register."),
+]
 Speaker = Annotated[str, typer.Option(help="Speaker model, if not the one of queues.yml.")]
 ContentModel = Annotated[str, typer.Option("--content", help="Content model.")]
 MelModel = Annotated[str, typer.Option("--mel", help="Mel model.")]
@@ -41,6 +45,7 @@ def convert(
     content: ContentModel = "",
     mel: MelModel = "",
     vocoder: Vocoder = "",
+    transpose: Transpose = "auto",
     allow_gaps: Gaps = False,
     keep_tensors: Annotated[
         Path | None, typer.Option(help="New folder for everything that passes between the stages.")
@@ -58,9 +63,9 @@ def convert(
     from voxrelay.producer.producer import Producer
 
     producer = Producer(cold=cold, note=note)
-    models = _models(speaker, content, mel, vocoder)
+    models, semitones = _models(speaker, content, mel, vocoder), _semitones(transpose)
     if str(output) == "-":
-        _stream(producer, source, voice, models, allow_gaps=allow_gaps)
+        _stream(producer, source, voice, models, allow_gaps=allow_gaps, transpose=semitones)
         return
     with StageBars(quiet=json_output) as bars:
         done = producer.convert(
@@ -70,6 +75,7 @@ def convert(
             models=models,
             keep_tensors=keep_tensors,
             allow_gaps=allow_gaps,
+            transpose=semitones,
             on_progress=bars.update,
         )
     report(done, json_output=json_output)
@@ -83,6 +89,7 @@ def submit(
     content: ContentModel = "",
     mel: MelModel = "",
     vocoder: Vocoder = "",
+    transpose: Transpose = "auto",
     allow_gaps: Gaps = False,
     json_output: Json = False,
 ) -> None:
@@ -93,7 +100,8 @@ def submit(
     from voxrelay.producer.producer import Producer
 
     models = _models(speaker, content, mel, vocoder)
-    with Producer(note=note).submit(source, voice, models=models, allow_gaps=allow_gaps) as conversion:
+    semitones, producer = _semitones(transpose), Producer(note=note)
+    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps, transpose=semitones) as conversion:
         for line in conversion.notes:
             note(f"note: {line}")
         if not conversion.durable:
@@ -129,12 +137,20 @@ def report(done: "Result", *, json_output: bool) -> None:
     typer.echo(f"{done.output}: {done.seconds:.2f} s, job {done.job}")
 
 
-def _stream(producer: "Producer", source: Path, voice: list[str], models: Any, *, allow_gaps: bool) -> None:  # noqa: ANN401
+def _stream(
+    producer: "Producer",
+    source: Path,
+    voice: list[str],
+    models: Any,  # noqa: ANN401 - by stage
+    *,
+    allow_gaps: bool,
+    transpose: float | None,
+) -> None:
     """Write WAV to standard output, each window as soon as it is ready."""
     from voxrelay.producer.output import WavPipe
     from voxrelay.relay import clock
 
-    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps) as conversion:
+    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps, transpose=transpose) as conversion:
         total = clock.sound_samples(conversion.manifest.windows[-1].keep_to)
         sounds, pipe = conversion.stream(), WavPipe(sys.stdout.buffer, total)
         try:
@@ -151,3 +167,13 @@ def _stream(producer: "Producer", source: Path, voice: list[str], models: Any, *
 def _models(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
     chosen = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
     return {stage: name for stage, name in chosen.items() if name}
+
+
+def _semitones(wanted: str) -> float | None:
+    """Read ``--transpose``; None for ``auto``."""
+    from voxrelay.relay.errors import BadInputError
+
+    try:
+        return None if wanted == "auto" else float(wanted)
+    except ValueError as error:
+        raise BadInputError(f"--transpose {wanted}", hint="a number of semitones, or auto") from error

@@ -14,6 +14,7 @@ from voxrelay.cli import (
     pools,
     stage,
     trace,
+    train,
     voice,
     worker,
 )
@@ -45,6 +46,7 @@ check.app.command(
 app.command("evaluate", epilog="Example: vox evaluate recordings/ --pairs 20 -o report")(evaluate.evaluate)
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
+app.add_typer(train.app, name="train")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(doctor.config)
 app.command("doctor", epilog="Example: vox doctor")(doctor.doctor)
 

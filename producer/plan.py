@@ -11,7 +11,8 @@ from voxrelay.producer.session import client_name
 from voxrelay.producer.voice import TargetVoice
 from voxrelay.relay import clock
 from voxrelay.relay.config import STAGES, Config, Stage
-from voxrelay.relay.job import Link, Manifest, Source, Span, new_id
+from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.job import TRANSPOSED, Link, Manifest, Source, Span, new_id
 from voxrelay.relay.tensors import Tensor
 
 # A window of a chain that does not begin with sound.
@@ -64,19 +65,23 @@ def plan_conversion(
     *,
     allow_gaps: bool = False,
     keep: bool = False,
+    transpose: float | None = None,
 ) -> Plan:
     """Plan the conversion of a recording.
 
     Raises:
-        BadInputError: a recording that cannot be used.
+        BadInputError: a recording that cannot be used, or more semitones than make sense.
         BadConfigError: there is no such model.
 
     """
+    if transpose is not None and not abs(transpose) <= TRANSPOSED:
+        raise BadInputError(f"transposed by {transpose:g} semitones", hint=f"allowed: up to {TRANSPOSED:g} either way")
     chain = _chain(config, STAGES, models)
     recording = survey(source, config.limits.shortest, config.limits.source)
     target = _voices(config, voice)
     manifest = _manifest(config, chain, _windows(config, recording), target, recording)
-    return Plan(manifest.model_copy(update={"allow_gaps": allow_gaps, "keep": keep}), target, recording)
+    wishes = {"allow_gaps": allow_gaps, "keep": keep, "transpose": transpose}
+    return Plan(manifest.model_copy(update=wishes), target, recording)
 
 
 def plan_stages(

@@ -61,6 +61,7 @@ class Producer:
         models: Mapping[Stage, str] | None = None,
         keep_tensors: Path | None = None,
         allow_gaps: bool = False,
+        transpose: float | None = None,
         on_progress: OnProgress = ignore,
     ) -> Result:
         """Convert a recording to another voice and write it at 22.05 kHz.
@@ -75,6 +76,7 @@ class Producer:
             models: models to use instead of those of ``pipeline`` in ``queues.yml``, by stage.
             keep_tensors: folder to write everything to that passed between the stages.
             allow_gaps: leave silence where a window had to be given up, rather than fail.
+            transpose: semitones to move the melody by; None: into the target's register.
             on_progress: called as each stage ends on each window.
 
         Raises:
@@ -83,7 +85,9 @@ class Producer:
         """
         keep = keep_tensors is not None
         check_writable(Path(output))
-        plan = plan_conversion(self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, keep=keep)
+        plan = plan_conversion(
+            self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, keep=keep, transpose=transpose
+        )
         with Partial.open(Path(output), plan.manifest.request) as partial:
             keeper = Keeper(keep_tensors) if keep_tensors else None
             with self._session(plan.manifest.chain) as session:
@@ -112,6 +116,7 @@ class Producer:
         *,
         models: Mapping[Stage, str] | None = None,
         allow_gaps: bool = False,
+        transpose: float | None = None,
         on_done: Callable[[Conversion], None] | None = None,
     ) -> Conversion:
         """Enqueue a conversion and return at once; it goes on without this process.
@@ -121,6 +126,7 @@ class Producer:
             voice: target voice, as for :meth:`convert`.
             models: models to use, as for :meth:`convert`.
             allow_gaps: leave silence where a window had to be given up, rather than fail.
+            transpose: semitones to move the melody by; None: into the target's register.
             on_done: called from another thread when the job has ended, whichever way.
 
         Raises:
@@ -129,7 +135,9 @@ class Producer:
         """
         if self.cold:
             raise BadConfigError("a cold relay ends with its command and cannot keep a job", hint="leave cold out")
-        plan = plan_conversion(self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps)
+        plan = plan_conversion(
+            self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, transpose=transpose
+        )
         with local.relay(self.config, plan.manifest.chain, cold=False, note=self.note) as config:
             conversion = self._submit(Session.open(config), plan)
         if on_done:

@@ -6,6 +6,7 @@ from pathlib import Path
 import platformdirs
 
 PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = PACKAGE / "training" / "weights"  # weights of our own, which need no download
 
 
 def checkout() -> Path | None:

@@ -15,6 +15,7 @@ from voxrelay.relay import keys
 from voxrelay.relay.config import Stage
 
 Part = Literal["reference", "window"]
+TRANSPOSED = 24.0  # semitones at most
 JOB_ID = re.compile(r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$")
 
 
@@ -71,7 +72,8 @@ class Manifest(_Record):
     """All that a job consists of; any part of it can be released again from this alone.
 
     ``allow_gaps``: a window that is given up becomes silence rather than fail the job. ``keep``: what
-    passes between the stages stays until the window is collected.
+    passes between the stages stays until the window is collected. ``transpose``: semitones by which the
+    source's melody is moved; None: into the target's register.
     """
 
     id: str = Field(pattern=JOB_ID.pattern)
@@ -83,6 +85,7 @@ class Manifest(_Record):
     client: str = ""
     allow_gaps: bool = False
     keep: bool = False
+    transpose: float | None = Field(default=None, ge=-TRANSPOSED, le=TRANSPOSED)
 
     @cached_property
     def voice_id(self) -> str:

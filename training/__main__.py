@@ -1,4 +1,4 @@
-"""``python -m voxrelay.training MODEL``: train a model, or export what was trained."""
+"""``python -m voxrelay.training MODEL``: train a model, or export what was trained; ``vox train`` calls it."""
 
 import argparse
 import logging
@@ -6,14 +6,18 @@ import math
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import torch
 
-from voxrelay.relay.errors import VoxError
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError, VoxError
 from voxrelay.training import cache, config
-from voxrelay.training.vocoder.config import VocoderConfig
-from voxrelay.training.vocoder.export import export
-from voxrelay.training.vocoder.run import Run
+from voxrelay.training.cache import Cache
+from voxrelay.training.run import CONFIG, Recipe, Run
+
+_RATES = {"content": clock.RATE, "mel": clock.RATE, "vocoder": clock.SOUND_RATE}
+_DEFAULTS = {"content": "content.yml", "mel": "gr0.yml", "vocoder": "vocoder.yml"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,49 +37,84 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True)
 
     verb = verbs.add_parser("cache", help="decode recordings once; prints the cache folder")
+    verb.add_argument("model", choices=_RATES, help="what it is to train")
     verb.add_argument("--data", type=Path, required=True, help="metadata.csv or folder")
     verb.add_argument("--most", type=float, default=math.inf, metavar="SECONDS", help="of each speaker")
     verb.set_defaults(verb=_cache)
 
-    verb = verbs.add_parser("vocoder", help="train a HiFi-GAN generator")
-    verb.add_argument("--data", type=Path, required=True, help="metadata.csv, folder, or cache folder")
-    verb.add_argument("--config", type=Path, default=Path(__file__).with_name("vocoder.yml"))
-    verb.add_argument("--out", type=Path, required=True, help="folder of the run")
-    verb.add_argument("--init", type=Path, help="generator to start from")
-    verb.add_argument("--source", default="", help="who published that generator, under which licence: for the card")
+    verb = verbs.add_parser("train", help="train a model")
+    _add_run(verb)
+    verb.add_argument("--config", type=Path, help="hyper-parameters (default: those beside the recipe)")
+    verb.add_argument("--init", type=Path, help="weights to start from")
+    verb.add_argument("--source", default="", help="who published them, under which licence: for the card")
     verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     verb.add_argument("--until", type=int, metavar="STEP", help="end there, before the phases do")
-    verb.add_argument("--threads", type=int, default=1, help="of torch on the CPU (default: 1)")
-    verb.set_defaults(verb=_vocoder)
+    verb.set_defaults(verb=_train)
 
-    verb = verbs.add_parser("export", help="write a run's generator and its model card")
-    verb.add_argument("--data", type=Path, required=True, help="what the run was trained on")
-    verb.add_argument("--out", type=Path, required=True, help="folder of the run")
-    verb.add_argument("--to", type=Path, required=True, metavar="FILE.pt")
+    verb = verbs.add_parser("export", help="write a run's weights and its model card")
+    _add_run(verb)
+    verb.add_argument("--to", type=Path, required=True, metavar="FILE")
     verb.set_defaults(verb=_export)
     return parser
 
 
+def _add_run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", choices=_RATES)
+    verb.add_argument("--data", type=Path, required=True, help="metadata.csv, folder, or cache folder")
+    verb.add_argument("--encoder", type=Path, help="mel: exported weights of the content encoder it listens to")
+    verb.add_argument("--out", type=Path, required=True, help="folder of the run")
+    verb.add_argument("--threads", type=int, default=1, help="of torch on the CPU (default: 1)")
+
+
 def _cache(options: argparse.Namespace) -> None:
-    sys.stdout.write(f"{cache.prepare(options.data, options.most).folder}\n")
+    sys.stdout.write(f"{cache.prepare(options.data, options.most, _RATES[options.model]).folder}\n")
 
 
-def _vocoder(options: argparse.Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    settings = config.read(options.config, VocoderConfig)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    run = Run(settings, cache.prepare(options.data), options.out, device)
+def _train(options: argparse.Namespace) -> None:
+    default = Path(__file__).with_name(_DEFAULTS[options.model])
+    recipe, _ = _recipe(options, options.config or default)
+    run = Run(recipe, options.out)
     if options.resume:
         run.resume()
     else:
         run.start(options.init, options.source)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        run.end()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: run.end())
+        signal.signal(number, end)
     run.go(options.until)
 
 
 def _export(options: argparse.Namespace) -> None:
-    export(options.out, cache.prepare(options.data), options.to)
+    from voxrelay.training.export import export
+
+    recipe, sound = _recipe(options, options.out / CONFIG)
+    export(recipe, options.out, sound, options.to)
+
+
+def _recipe(options: argparse.Namespace, settings: Path) -> tuple[Recipe, Cache]:
+    """Build the recipe of a model; each imports only what it needs."""
+    torch.set_num_threads(options.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    sound = cache.prepare(options.data, rate=_RATES[options.model])
+    if options.model == "content":
+        from voxrelay.training.content.config import ContentConfig
+        from voxrelay.training.content.recipe import ContentRecipe
+
+        return ContentRecipe(config.read(settings, ContentConfig), sound, device), sound
+    if options.model == "mel":
+        from voxrelay.training.mel.config import MelConfig
+        from voxrelay.training.mel.recipe import MelRecipe
+
+        if options.encoder is None:
+            raise BadConfigError("no --encoder", where="mel", hint="name the weights of a content encoder")
+        return MelRecipe(config.read(settings, MelConfig), sound, options.encoder, device), sound
+    from voxrelay.training.vocoder.config import VocoderConfig
+    from voxrelay.training.vocoder.recipe import VocoderRecipe
+
+    return VocoderRecipe(config.read(settings, VocoderConfig), sound, device), sound
 
 
 if __name__ == "__main__":

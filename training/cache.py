@@ -1,4 +1,4 @@
-"""Decoded sound of a corpus: one memory-mapped file of int16 at 22.05 kHz, and its index.
+"""Decoded sound of a corpus: one memory-mapped file of int16 at one rate, and its index.
 
 A cache is a folder: ``sound.i16`` (raw little-endian samples, recordings end to end) and
 ``index.json``. It is all that training reads, so it may be carried where no decoder is.
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording's place in the cache: ``start`` and ``length`` in samples at 22.05 kHz."""
+    """A recording's place in the cache: ``start`` and ``length`` in samples."""
 
     name: str
     corpus: str
@@ -38,42 +38,50 @@ class Clip:
     licence: str
     start: int
     length: int
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A cache folder: its clips, and their sound as int16 [samples] at 22.05 kHz, mapped from the disk."""
+    """A cache folder: its clips, and their sound as int16 [samples] at ``rate`` Hz, mapped from the disk."""
 
     folder: Path
     clips: tuple[Clip, ...]
     sound: NDArray[np.int16]
+    rate: int = clock.SOUND_RATE
 
     def of(self, clip: Clip) -> NDArray[np.int16]:
         """Return a clip's samples, without a copy."""
         return self.sound[clip.start : clip.start + clip.length]
 
+    def floats(self, clip: Clip) -> NDArray[np.float32]:
+        """Return a clip as float32 [samples] in -1..1."""
+        sound: NDArray[np.float32] = self.of(clip).astype(np.float32) / np.float32(_FULL_SCALE)
+        return sound
 
-def prepare(data: Path, most: float = math.inf) -> Cache:
+
+def prepare(data: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) -> Cache:
     """Open the cache of ``data``, decoding the recordings where that has not been done.
 
     Args:
         data: a ``metadata.csv``, a folder of recordings, or a cache folder.
         most: seconds of a speaker in a corpus after which no further recording of theirs is taken.
+        rate: samples a second that the recipe works at.
 
     Raises:
         BadInputError: nothing to train on, or a recording that is missing or cannot be decoded.
 
     """
     if (data / INDEX).is_file():
-        return load(data)
+        return load(data, rate)
     recordings = corpus.read(data)
-    folder = home.home() / "training" / f"sound-{_fingerprint(recordings, most)}"
+    folder = home.home() / "training" / f"sound-{_fingerprint(recordings, most, rate)}"
     if not (folder / INDEX).is_file():
-        build(recordings, folder, most)
-    return load(folder)
+        build(recordings, folder, most, rate)
+    return load(folder, rate)
 
 
-def load(folder: Path) -> Cache:
+def load(folder: Path, rate: int = clock.SOUND_RATE) -> Cache:
     """Open a cache folder.
 
     Raises:
@@ -83,12 +91,12 @@ def load(folder: Path) -> Cache:
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     clips = tuple(Clip(**clip) for clip in index["clips"])
     sound = np.memmap(folder / SOUND, dtype="<i2", mode="r")
-    if index["rate"] != clock.SOUND_RATE or clips[-1].start + clips[-1].length != len(sound):
+    if index["rate"] != rate or clips[-1].start + clips[-1].length != len(sound):
         raise BadInputError("a damaged cache, or of another rate", where=str(folder), hint="remove it")
-    return Cache(folder, clips, sound)
+    return Cache(folder, clips, sound, rate)
 
 
-def build(recordings: Sequence[Recording], folder: Path, most: float = math.inf) -> None:
+def build(recordings: Sequence[Recording], folder: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) -> None:
     """Decode recordings into a new cache folder, which appears only when it is complete."""
     _log.info("decoding %d recordings into %s", len(recordings), folder)
     unfinished = folder.with_name(folder.name + ".unfinished")
@@ -96,45 +104,45 @@ def build(recordings: Sequence[Recording], folder: Path, most: float = math.inf)
     unfinished.mkdir(parents=True)
     clips, start = [], 0
     with (unfinished / SOUND).open("wb") as file:
-        for recording, sound in _decoded(recordings, most):
+        for recording, sound in _decoded(recordings, most, rate):
             file.write(sound.tobytes())
             facts = (recording.path.name, recording.corpus, recording.speaker, recording.sex, recording.licence)
-            clips.append(Clip(*facts, start=start, length=len(sound)))
+            clips.append(Clip(*facts, start=start, length=len(sound), text=recording.text))
             start += len(sound)
-    index = {"rate": clock.SOUND_RATE, "clips": [asdict(clip) for clip in clips]}
+    index = {"rate": rate, "clips": [asdict(clip) for clip in clips]}
     (unfinished / INDEX).write_text(json.dumps(index), encoding="utf-8")
     unfinished.rename(folder)
 
 
-def _fingerprint(recordings: Sequence[Recording], most: float) -> str:
+def _fingerprint(recordings: Sequence[Recording], most: float, rate: int) -> str:
     """Name what a cache is made of."""
     for recording in recordings:
         if not recording.path.is_file():
             raise BadInputError("no such recording", where=str(recording.path))
     facts = [(*map(str, astuple(recording)), recording.path.stat().st_size) for recording in recordings]
-    return hashlib.sha256(json.dumps([most, facts]).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([most, rate, facts]).encode()).hexdigest()[:12]
 
 
-def _decoded(recordings: Sequence[Recording], most: float) -> Iterator[tuple[Recording, NDArray[np.int16]]]:
+def _decoded(recordings: Sequence[Recording], most: float, rate: int) -> Iterator[tuple[Recording, NDArray[np.int16]]]:
     """Decode each in turn, but none of a speaker who has ``most`` seconds in that corpus."""
     taken: dict[tuple[str, str], float] = defaultdict(float)
     for recording in recordings:
         speaker = (recording.corpus, recording.speaker)
         if taken[speaker] < most:
-            sound = _decode(recording.path)
-            taken[speaker] += len(sound) / clock.SOUND_RATE
+            sound = _decode(recording.path, rate)
+            taken[speaker] += len(sound) / rate
             yield recording, sound
 
 
-def _decode(path: Path) -> NDArray[np.int16]:
-    """Read a recording as mono int16 [samples] at 22.05 kHz."""
+def _decode(path: Path, rate: int) -> NDArray[np.int16]:
+    """Read a recording as mono int16 [samples] at ``rate`` Hz."""
     import soundfile
     import soxr
 
     try:
-        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        sound, own = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise BadInputError(f"cannot be decoded: {error}", where=str(path)) from error
-    sound = soxr.resample(sound.mean(axis=1), rate, clock.SOUND_RATE)
+    sound = soxr.resample(sound.mean(axis=1), own, rate)
     samples: NDArray[np.int16] = np.rint(np.clip(sound, -1, 1) * _FULL_SCALE).astype("<i2")
     return samples

@@ -1,6 +1,7 @@
 """Files of a run that must never be half written."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,11 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UnavailableError("no checkpoint", where=str(path), hint="start without --resume")
     return load_torch(path)
+
+
+def write_half(network: Any, facts: Mapping[str, object], path: Path) -> None:  # noqa: ANN401 - a torch module
+    """Write a network's weights in float16 as safetensors, with facts in the header."""
+    from safetensors.torch import save_file
+
+    weights = {name: tensor.half().contiguous().cpu() for name, tensor in network.state_dict().items()}
+    save_file(weights, path, {name: str(fact) for name, fact in facts.items()})

@@ -17,7 +17,7 @@ SUFFIXES = {".wav", ".flac", ".opus", ".ogg", ".mp3"}
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording and what is known about it; ``sex`` and ``licence`` may be empty.
+    """One recording and what is known about it; ``sex``, ``licence`` and ``text`` may be empty.
 
     ``speaker`` names one person in every corpus.
     """
@@ -27,6 +27,7 @@ class Recording:
     speaker: str
     sex: str = ""
     licence: str = ""
+    text: str = ""
 
 
 def read(data: Path) -> list[Recording]:
@@ -62,7 +63,7 @@ def _from_table(table: Path, data: Path) -> list[Recording]:
     root = table.resolve().parent
     below = root if data.is_file() else data.resolve()
     return [
-        Recording(root / row["path"], row["corpus"], row["speaker"], row["sex"], row["licence"])
+        Recording(root / row["path"], row["corpus"], row["speaker"], row["sex"], row["licence"], row["text"])
         for row in rows
         if row["split"] == "train" and (root / row["path"]).is_relative_to(below)
     ]

@@ -4,9 +4,7 @@ A batch is a function of the seed and the step alone: a run that is resumed sees
 uninterrupted one would have seen, and no random state needs to be kept.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from typing import Annotated
 
 import numpy as np
@@ -15,8 +13,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from voxrelay.relay import clock
-from voxrelay.relay.errors import BadInputError
-from voxrelay.training.cache import Cache, Clip
+from voxrelay.training.cache import Cache
+from voxrelay.training.draw import Draw
 
 _FULL_SCALE = 32_768
 _GUARD = 256  # samples faded in and out around a crop, so that its spectrum has no seam
@@ -54,40 +52,21 @@ class CropConfig:
 
 
 class Crops:
-    """Draws batches from a cache, from every speaker but those ``without``."""
+    """Draws batches from a cache at 22.05 kHz, from every speaker but those ``without``."""
 
     def __init__(self, cache: Cache, without: Collection[str], config: CropConfig, seed: int) -> None:
         self._cache, self._config, self._seed = cache, config, seed
-        self._groups: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
-        for clip in cache.clips:
-            if clip.speaker not in without:
-                self._groups[clip.corpus][clip.speaker].append(clip)
-        if not self._groups:
-            raise BadInputError("no speaker is left to train on", hint="hold fewer back, or bring more speakers")
-        self._shares = _normal([config.shares.get(corpus, 1.0) for corpus in self._groups])
-        self._speakers = {
-            corpus: _normal([sum(clip.length for clip in clips) ** config.exponent for clips in speakers.values()])
-            for corpus, speakers in self._groups.items()
-        }
+        self._draw = Draw(cache, without, config.shares, config.exponent)
 
     @property
     def speakers(self) -> frozenset[str]:
         """Everybody a batch may hold."""
-        return frozenset(name for group in self._groups.values() for name in group)
+        return self._draw.speakers
 
     def batch(self, step: int, size: int, length: int) -> NDArray[np.float32]:
         """Draw the batch of a step: float32 [size, length] at 22.05 kHz."""
         random = np.random.default_rng([self._seed, step])
         return np.stack([self._audible(random, length) for _ in range(size)])
-
-    def feed(self, steps: range, size: int, length: int) -> Iterator[NDArray[np.float32]]:
-        """Draw the batches of ``steps``, each while the one before is in use."""
-        with ThreadPoolExecutor(1) as drawer:
-            coming = drawer.submit(self.batch, steps.start, size, length)
-            for step in steps:
-                sound = coming.result()
-                coming = drawer.submit(self.batch, step + 1, size, length)
-                yield sound
 
     def _audible(self, random: np.random.Generator, length: int) -> NDArray[np.float32]:
         """Draw a crop, and again while it is silence that is not to be kept."""
@@ -107,10 +86,7 @@ class Crops:
 
     def _take(self, random: np.random.Generator, samples: int) -> NDArray[np.float64]:
         """Take a stretch of a random clip of a random speaker; silence follows where the clip ends."""
-        corpus = list(self._groups)[random.choice(len(self._groups), p=self._shares)]
-        speakers = list(self._groups[corpus].values())
-        clips = speakers[random.choice(len(speakers), p=self._speakers[corpus])]
-        clip = clips[random.choice(len(clips), p=_normal([clip.length for clip in clips]))]
+        clip = self._draw.clip(random)
         start = random.integers(max(clip.length - samples, 0) + 1)
         stretch = self._cache.of(clip)[start : start + samples].astype(np.float64) / _FULL_SCALE
         return np.pad(stretch, (0, samples - len(stretch)))
@@ -126,9 +102,3 @@ def resample(sound: NDArray[np.float64], samples: int, bandwidth: int) -> NDArra
     spectrum = np.fft.rfft(sound * ends)[: int(bandwidth * samples / clock.SOUND_RATE) + 1]
     stretched: NDArray[np.float64] = np.fft.irfft(spectrum, samples) * (samples / len(sound))
     return stretched
-
-
-def _normal(weights: list[float] | list[int]) -> NDArray[np.float64]:
-    """Scale weights to probabilities."""
-    values: NDArray[np.float64] = np.asarray(weights, dtype=np.float64) / np.sum(weights)
-    return values

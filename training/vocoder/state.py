@@ -1,20 +1,18 @@
-"""All that training changes, and its way into a checkpoint and back."""
+"""What training a vocoder changes."""
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from voxrelay.relay.errors import BadConfigError
-from voxrelay.training.config import plain
+from voxrelay.training.state import State
 from voxrelay.training.vocoder.config import VocoderConfig
 from voxrelay.training.vocoder.discriminators import Discriminators
 from voxrelay.workers.runtime.weights import load_torch
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator, fold_weight_norm
-
-_PARTS = ("generator", "average", "discriminators", "generator_optimiser", "discriminator_optimiser")
 
 
 class FullPrecision(nn.Conv1d):
@@ -29,12 +27,16 @@ class FullPrecision(nn.Conv1d):
             return super().forward(x.float())
 
 
-class State:
-    """Networks, the generator's moving average, optimisers and the number of steps done."""
+class VocoderState(State):
+    """Generator, its moving average, discriminators and the optimisers of both."""
+
+    PARTS: ClassVar[tuple[str, ...]] = (
+        "generator", "average", "discriminators", "generator_optimiser", "discriminator_optimiser",
+    )  # fmt: skip
 
     def __init__(self, config: VocoderConfig, device: torch.device) -> None:
-        torch.manual_seed(config.seed)
-        self.config, self.device, self.step = config, device, 0
+        super().__init__(config, device)
+        self.config = config
         self.generator = Generator(VARIANTS[config.variant])
         last = self.generator.conv_post
         self.generator.conv_post = FullPrecision(last.in_channels, 1, last.kernel_size, padding=last.padding)
@@ -62,30 +64,3 @@ class State:
         except (KeyError, RuntimeError, AttributeError) as error:
             raise BadConfigError(f"no generator of variant {self.config.variant!r}", where=str(path)) from error
         self.average.load_state_dict(weights)
-
-    def follow(self) -> None:
-        """Move the average towards the generator (Yazici et al. 2018, arXiv 1806.04498), faster in the first steps."""
-        past = min(self.config.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for average, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-                average.lerp_(current, 1 - past)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return tensors and plain values only."""
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        return {**parts, "step": self.step, "config": plain(self.config)}
-
-    def from_dict(self, values: dict[str, Any]) -> None:
-        """Take over what :meth:`to_dict` gave.
-
-        Raises:
-            BadConfigError: it belongs to networks of other shapes.
-
-        """
-        try:
-            for name in _PARTS:
-                getattr(self, name).load_state_dict(values[name])
-            self.step = int(values["step"])
-        except (KeyError, RuntimeError, ValueError) as error:
-            hint = "variant, periods and channels must stay what they were"
-            raise BadConfigError(f"a checkpoint of another configuration ({error})", hint=hint) from error

@@ -4,28 +4,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxrelay.relay import clock
-from voxrelay.relay.errors import StageError
+from voxrelay.relay.errors import BadInputError, StageError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.runtime.inputs import Inputs
-from voxrelay.workers.runtime.model import Clip, MelModel, Target
+from voxrelay.workers.runtime.model import Clip, FollowingMelModel, MelModel, Target
 from voxrelay.workers.runtime.stage import Unit, noise
+
+AnyMelModel = MelModel | FollowingMelModel
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is to be said, and in whose voice."""
+    """What is to be said, and in whose voice; for models that follow the source, how: its sound and survey."""
 
     content: Content
     target: Target
+    sound: Audio | None = None
+    survey: tuple[float, ...] = ()
 
 
 class MelStage:
     """Sound of a reference -> Mel; Content and Target -> Mel."""
 
-    def read(self, unit: Unit, inputs: Inputs, model: MelModel) -> Audio | Utterance:  # noqa: ARG002
-        """Fetch a reference's sound, or a window's content and voice."""
+    def read(self, unit: Unit, inputs: Inputs, model: AnyMelModel) -> Audio | Utterance:
+        """Fetch a reference's sound, or a window's content and voice, and its sound if the model follows it."""
         if unit.part == "reference":
             return inputs.sound()
         content, voice = inputs.tensors([unit.output_key("content"), unit.output_key("speaker")])
@@ -33,26 +37,46 @@ class MelStage:
             id=f"{unit.manifest.voice_id}:{unit.manifest.model('content')}",
             voice=Voice.from_bytes(voice),
             clips=lambda: _clips(unit, inputs),
+            sounds=inputs.references,
+            transpose=unit.manifest.transpose,
         )
-        return Utterance(Content.from_bytes(content), target)
+        if not isinstance(model, FollowingMelModel):
+            if target.transpose is not None:
+                raise BadInputError(
+                    "this model follows no melody that could be transposed", hint="leave --transpose out"
+                )
+            return Utterance(Content.from_bytes(content), target)
+        if unit.manifest.source is None:
+            raise BadInputError(
+                "content without the recording it is of", hint="this model follows its melody: vox convert"
+            )
+        survey = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey)
+        return Utterance(Content.from_bytes(content), target, inputs.sound(), tuple(survey))
 
     def bucket(self, item: Audio | Utterance) -> tuple[int, ...]:
         """Return the shape of the sound or content."""
         return (item if isinstance(item, Audio) else item.content).data.shape
 
-    def run(self, model: MelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:  # noqa: ARG002
+    def run(self, model: AnyMelModel, part: Part, items: Sequence[Audio | Utterance]) -> Sequence[Mel]:  # noqa: ARG002
         """Analyse sounds, convert utterances."""
         utterances = [item for item in items if isinstance(item, Utterance)]
         converted = iter(_convert(model, utterances))
         return [log_mel(item) if isinstance(item, Audio) else next(converted) for item in items]
 
-    def warm(self, model: MelModel) -> None:  # noqa: ARG002 - the shape of its content is not known here
+    def warm(self, model: AnyMelModel) -> None:  # noqa: ARG002 - the shape of its content is not known here
         """Analyse a second of noise."""
         log_mel(noise())
 
 
-def _convert(model: MelModel, items: Sequence[Utterance]) -> list[Mel]:
-    mels = model.convert([item.content for item in items], [item.target for item in items]) if items else []
+def _convert(model: AnyMelModel, items: Sequence[Utterance]) -> list[Mel]:
+    if not items:
+        return []
+    contents, targets = [item.content for item in items], [item.target for item in items]
+    if isinstance(model, FollowingMelModel):
+        sounds = [item.sound for item in items if item.sound is not None]
+        mels = model.follow(contents, targets, sounds, [list(item.survey) for item in items])
+    else:
+        mels = model.convert(contents, targets)
     for mel, item in zip(mels, items, strict=True):
         wanted = clock.mel_frames(len(item.content.data))
         if len(mel.data) != wanted:

@@ -7,6 +7,7 @@ from voxrelay.relay import clock, flac, keys
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import Stores
 from voxrelay.relay.errors import MissingError
+from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio
 from voxrelay.workers.runtime.stage import Unit
 
@@ -40,7 +41,16 @@ class Inputs:
             MissingError: it is gone.
 
         """
-        return self._sounds([self.unit.index])[0]
+        return self._sounds(self.unit.part, [self.unit.index])[0]
+
+    def references(self) -> list[Audio]:
+        """Read the sound of every clip of the voice, as :meth:`sound`.
+
+        Raises:
+            MissingError: one is gone.
+
+        """
+        return self._sounds("reference", range(len(self.unit.manifest.references)))
 
     def survey(self, name: str, measure: Callable[[list[Audio]], list[float]]) -> list[float]:
         """Return what is global to the unit's recording, measured once by whoever needs it first."""
@@ -50,13 +60,13 @@ class Inputs:
         if found is None:
             count = len(manifest.windows)
             spread = sorted({i * (count - 1) // max(min(SURVEYED, count) - 1, 1) for i in range(min(SURVEYED, count))})
-            self.stores.jobs.hsetnx(record, field, json.dumps(measure(self._sounds(spread))))
+            self.stores.jobs.hsetnx(record, field, json.dumps(measure(self._sounds("window", spread))))
             found = self.stores.jobs.hget(record, field)
         values: list[float] = json.loads(found)
         return values
 
-    def _sounds(self, indexes: Sequence[int]) -> list[Audio]:
-        manifest, whole = self.unit.manifest, self.unit.part == "window"
+    def _sounds(self, part: Part, indexes: Sequence[int]) -> list[Audio]:
+        manifest, whole = self.unit.manifest, part == "window"
         store = keys.sources(manifest.id) if whole else keys.sounds(manifest.voice_id)
         blobs: list[bytes | None] = self.stores.jobs.hmget(store, [str(index) for index in indexes])
         if None in blobs:

@@ -28,12 +28,15 @@ class Target:
     """The voice to convert to.
 
     ``id`` is a hash of all that it consists of, fit as a cache key; ``clips`` fetches the
-    prepared reference windows, which only some models look at.
+    prepared reference windows and ``sounds`` their sound at 16 kHz, which only some models look at.
+    ``transpose``: semitones that the source's melody is to be moved by; None: into this voice's register.
     """
 
     id: str
     voice: Voice
     clips: Callable[[], list[Clip]]
+    sounds: Callable[[], list[Audio]] = list
+    transpose: float | None = None
 
 
 class SpeakerModel(Protocol):
@@ -70,6 +73,25 @@ class MelModel(Protocol):
 
     def convert(self, contents: Sequence[Content], targets: Sequence[Target]) -> list[Mel]:
         """Make ``clock.mel_frames(len(content))`` mel frames of each content in its target's voice."""
+        ...
+
+
+@runtime_checkable
+class FollowingMelModel(Protocol):
+    """Acoustic model that follows how the source says it: its pitch, its loudness."""
+
+    def survey(self, clips: Sequence[Audio]) -> list[float]:
+        """Measure what is global to a recording, from 16 kHz mono clips spread over it."""
+        ...
+
+    def follow(
+        self,
+        contents: Sequence[Content],
+        targets: Sequence[Target],
+        sounds: Sequence[Audio],
+        surveys: Sequence[list[float]],
+    ) -> list[Mel]:
+        """Convert as :meth:`MelModel.convert`, each content with its sound and its recording's survey."""
         ...
 
 

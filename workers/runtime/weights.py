@@ -12,15 +12,15 @@ from voxrelay.relay.errors import BadConfigError, UnavailableError
 
 
 def find(name: str) -> Path:
-    """Return the weight file an operator named, absolute or relative to the model folder.
+    """Return the weight file an operator named: absolute, in the model folder, or shipped with voxrelay.
 
     Raises:
         UnavailableError: there is no such file.
 
     """
-    folder = home.models()
-    path = folder / Path(name).expanduser()
-    if not path.is_file():
+    folder, wanted = home.models(), Path(name).expanduser()
+    path = next((place / wanted for place in (folder, home.SHIPPED) if (place / wanted).is_file()), None)
+    if path is None:
         hint = "put the file there, or set VOXRELAY_MODELS to the folder that holds it"
         raise UnavailableError(f"no weight file {name!r}", where=str(folder), hint=hint)
     return path
@@ -54,6 +54,25 @@ def load_torch(path: Path, *, sha256: str = "", allowed: Sequence[type] = ()) ->
     if not isinstance(state, dict):
         raise BadConfigError(f"a {type(state).__name__} where a checkpoint is a dictionary", where=str(path))
     return state
+
+
+def load_safetensors(path: Path, *, sha256: str = "") -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file onto the CPU: its tensors by name, and the facts in its header.
+
+    Raises:
+        BadConfigError: another hash, or a damaged file.
+
+    """
+    import safetensors
+
+    if sha256:
+        _check_hash(path, sha256)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        what = "damaged, or not a safetensors file"
+        raise BadConfigError(what, where=str(path), hint="get the file again from its source") from error
 
 
 def _check_hash(path: Path, wanted: str) -> None:

@@ -23,17 +23,27 @@ def tone(seed: int, seconds: float, rate: int = clock.SOUND_RATE) -> NDArray[np.
     return np.asarray(sound, dtype=np.float32)
 
 
-def cache(speakers: int = 6, seconds: float = 1.0, silent: frozenset[str] = frozenset()) -> Cache:
-    """Make a cache in memory: two clips a speaker, men and women in turn; the ``silent`` say nothing."""
+def cache(
+    speakers: int = 6,
+    seconds: float = 1.0,
+    silent: frozenset[str] = frozenset(),
+    folder: Path = Path("memory"),
+    rate: int = clock.SOUND_RATE,
+) -> Cache:
+    """Make a cache in memory: two clips a speaker, men and women in turn; the ``silent`` say nothing.
+
+    The first clip of each has a text; what is derived from the sound goes to ``folder``.
+    """
     clips: list[Clip] = []
     sounds = []
     start = 0
     for i, take in itertools.product(range(speakers), range(2)):
-        sound = np.rint(tone(i, seconds + take / 4) * 20_000).astype(np.int16)
-        clips.append(Clip(f"{i}-{take}.wav", "toy", f"s{i}", "FM"[i % 2], "CC0-1.0", start, len(sound)))
+        sound = np.rint(tone(i, seconds + take / 4, rate) * 20_000).astype(np.int16)
+        text = "" if take else "hello"
+        clips.append(Clip(f"{i}-{take}.wav", "toy", f"s{i}", "FM"[i % 2], "CC0-1.0", start, len(sound), text))
         sounds.append(np.zeros_like(sound) if f"s{i}" in silent else sound)
         start += len(sound)
-    return Cache(Path("memory"), tuple(clips), np.concatenate(sounds))
+    return Cache(folder, tuple(clips), np.concatenate(sounds), rate)
 
 
 def write(folder: Path, splits: dict[str, str], rate: int = 16_000) -> Path:

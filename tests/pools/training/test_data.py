@@ -6,12 +6,14 @@ import corpora
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 from voxrelay.training import cache, corpus, held_back
 from voxrelay.training.cache import Clip
 from voxrelay.training.crops import CropConfig, Crops, resample
+from voxrelay.training.feed import feed
 
 
 @pytest.fixture(autouse=True)
@@ -119,12 +121,20 @@ def test_held_back_speakers_never_appear_in_batches() -> None:
 
 def test_batches_follow_from_seed_and_step() -> None:
     crops = Crops(corpora.cache(), (), CropConfig(), seed=3)
-    batches = list(crops.feed(range(5, 8), 2, 2048))
+    batches = list(feed(lambda step: crops.batch(step, 2, 2048), range(5, 8), torch.device("cpu")))
     assert batches[1].shape == (2, 2048)
     assert batches[1].dtype == np.float32
     assert np.array_equal(batches[1], crops.batch(6, 2, 2048))
     assert not np.array_equal(batches[1], batches[0])
     assert not np.array_equal(batches[1], Crops(corpora.cache(), (), CropConfig(), seed=4).batch(6, 2, 2048))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "meta"])
+def test_batches_come_in_order_and_none_in_vain(kind: str) -> None:
+    drawn: list[int] = []
+    got = list(feed(lambda step: drawn.append(step) or step, range(3, 24), torch.device(kind)))
+    assert got == list(range(3, 24))
+    assert sorted(drawn) == got
 
 
 def test_shares_weigh_corpora() -> None:

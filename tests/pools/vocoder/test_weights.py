@@ -49,6 +49,18 @@ def test_finds_an_absolute_path(good: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert weights.find(str(good)) == good
 
 
+def test_finds_what_is_shipped_unless_the_model_folder_has_its_own(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights.home, "SHIPPED", good.parent)
+    monkeypatch.setenv("VOXRELAY_MODELS", str(tmp_path / "models"))
+    assert weights.find("good.pt") == good
+    (tmp_path / "models").mkdir()
+    own = tmp_path / "models" / "good.pt"
+    own.write_bytes(good.read_bytes())
+    assert weights.find("good.pt") == own
+
+
 @pytest.mark.parametrize("name", ["missing.pt", "", "."])
 def test_missing_file_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("VOXRELAY_MODELS", str(tmp_path))

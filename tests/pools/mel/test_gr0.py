@@ -1,0 +1,149 @@
+"""gr0: its frames, its registers, what moves it, and what it refuses."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError, BadInputError
+from voxrelay.relay.tensors import MEL, Audio, Content, Floats, Voice
+from voxrelay.workers.mel import gr0
+from voxrelay.workers.mel.gr0 import Gr0, prosody_rows
+from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape, read, to_mel_frames
+from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
+from voxrelay.workers.mel.stage import STAGE, Utterance
+from voxrelay.workers.runtime.model import FollowingMelModel, Target
+
+RATE = 16_000
+SHAPE = Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8)
+
+
+def buzz(hertz: float, seconds: float = 1.6, level: float = 0.1) -> Audio:
+    """Make a voice-like buzz between two silences of 0.2 s."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    phase = 2 * np.pi * hertz * time * (1 + 0.05 * time)
+    sound = level * sum(np.sin(k * phase) / k for k in range(1, 20))
+    sound[: RATE // 5] = sound[-RATE // 5 :] = 0
+    return Audio(np.asarray(sound, dtype=np.float32), RATE)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    network = Modulated(SHAPE)
+    for block in network.blocks:  # as though it had been trained
+        torch.nn.init.normal_(block.modulate.weight)
+    facts = {**{name: str(size) for name, size in asdict(SHAPE).items()}, "content": "toy"}
+    save_file({name: tensor.half() for name, tensor in network.state_dict().items()}, tmp_path / "toy", facts)
+    return tmp_path / "toy"
+
+
+@pytest.fixture
+def model(weights: Path) -> Gr0:
+    return gr0.load(str(weights))
+
+
+def content(frames: int, seed: int = 0) -> Content:
+    return Content(np.random.default_rng(seed).standard_normal((frames, 6)).astype(np.float32), model="toy")
+
+
+def target(hertz: float = 200, seed: int = 0) -> Target:
+    vector = np.random.default_rng(seed).random(VOICE, dtype=np.float32)
+    voice = Voice(vector / np.linalg.norm(vector), model="resemblyzer", seconds=2.0)
+    return Target(f"{hertz}:{seed}", voice, list, lambda: [buzz(hertz)])
+
+
+def say(model: Gr0, sound: Audio, aim: Target, frames: int = 80) -> Floats:
+    survey = model.survey([sound])
+    [mel] = model.follow([content(frames)], [aim], [sound], [survey])
+    assert mel.spec == MEL.fingerprint
+    return mel.data
+
+
+def test_pitch_is_measured_at_the_centre_of_every_content_frame() -> None:
+    found = Prosody.of(buzz(120))
+    assert len(found.hertz) == len(found.loudness) == 80
+    voiced = np.flatnonzero(found.hertz)
+    assert voiced[0] == pytest.approx(10, abs=3)
+    assert voiced[-1] == pytest.approx(69, abs=3)
+    assert found.hertz[40] == pytest.approx(120 * (1 + 0.1 * 0.81), rel=0.02)
+    assert found.loudness[40] > found.loudness[2] + 30
+    assert np.isfinite(found.contour()).all()
+    assert np.exp(found.contour()[0]) == pytest.approx(found.hertz[voiced[0]], rel=1e-3)
+
+
+def test_a_voice_without_pitch_has_an_unknown_register() -> None:
+    assert register([np.zeros(100)]) == UNKNOWN
+    assert (Prosody.of(Audio(np.zeros(16_000, np.float32), RATE)).contour() == np.float32(UNKNOWN.median)).all()
+
+
+def test_melody_moves_from_one_register_to_the_other() -> None:
+    sound = buzz(120)
+    own = register([Prosody.of(sound).hertz])
+    rows = prosody_rows(Prosody.of(sound), own, Register(np.log(220), own.spread))
+    voiced = rows[:, 1] > 0
+    assert np.exp(np.median(rows[voiced, 0])) == pytest.approx(220, rel=0.01)
+    assert np.corrcoef(rows[voiced, 0], Prosody.of(sound).contour()[voiced])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("frames", [1, 50, 80, 256])
+def test_mels_have_the_frames_that_cover_their_content(model: Gr0, frames: int) -> None:
+    sound = Audio(buzz(120, 5.12).data[: frames * 320], RATE)
+    assert say(model, sound, target(), frames).shape == (clock.mel_frames(frames), 80)
+
+
+def test_content_is_read_by_time() -> None:
+    ramp = torch.arange(256, dtype=torch.float32)[None, :, None]
+    read_out = to_mel_frames(ramp)[0, :, 0]
+    assert len(read_out) == 441
+    # mel frame m is centred 256 m + 128 samples in, content frame i 441 i + 220.5
+    assert read_out[220] == pytest.approx((256 * 220 + 128 - 220.5) / 441, abs=1e-3)
+
+
+def test_voice_register_and_pitch_of_the_source_all_matter(model: Gr0) -> None:
+    plain = say(model, buzz(120), target())
+    assert np.abs(plain - say(model, buzz(120), target(seed=1))).mean() > 0.01
+    assert np.abs(plain - say(model, buzz(120), target(hertz=100))).mean() > 0.01
+    flat = Audio(np.random.default_rng(0).normal(0, 0.05, 25_600).astype(np.float32), RATE)
+    assert np.abs(plain - say(model, flat, target())).mean() > 0.01
+
+
+def test_a_batch_gives_what_each_gives_alone(model: Gr0) -> None:
+    sounds, aims = [buzz(110), buzz(180)], [target(), target(100, 3)]
+    contents, surveys = [content(80, 1), content(80, 2)], [model.survey([sound]) for sound in sounds]
+    together = model.follow(contents, aims, sounds, surveys)
+    for i, mel in enumerate(together):
+        [alone] = model.follow([contents[i]], [aims[i]], [sounds[i]], [surveys[i]])
+        assert np.abs(mel.data - alone.data).max() < 1e-4
+
+
+def test_the_stage_gives_it_what_it_follows(model: Gr0) -> None:
+    assert isinstance(model, FollowingMelModel)
+    sound = buzz(120)
+    [mel] = STAGE.run(model, "window", [Utterance(content(80), target(), sound, tuple(model.survey([sound])))])
+    assert np.array_equal(mel.data, say(model, sound, target()))
+
+
+def test_what_it_refuses(model: Gr0, weights: Path) -> None:
+    other = Content(np.zeros((10, 6), np.float32), model="mfcc")
+    with pytest.raises(BadInputError, match="content of mfcc"):
+        model.follow([other], [target()], [buzz(120)], [[5.0, 0.2]])
+    small = Target("x", Voice(np.ones(3, np.float32), model="other", seconds=1.0), list)
+    with pytest.raises(BadInputError, match="a voice of other"):
+        model.follow([content(10)], [small], [buzz(120)], [[5.0, 0.2]])
+    save_file({"a": torch.zeros(1)}, weights, {"features": "6"})
+    with pytest.raises(BadConfigError, match="no network of gr0"):
+        read(weights)
+
+
+def test_a_melody_may_be_moved_by_semitones_instead(model: Gr0) -> None:
+    sound = buzz(120)
+    auto, moved = target(hertz=240), replace(target(hertz=100), transpose=12.0)
+    # an octave up is where a target of twice the pitch lies; only the spread that it is scaled by may differ
+    assert np.abs(say(model, sound, auto) - say(model, sound, moved)).mean() < 0.1
+    assert np.abs(say(model, sound, moved) - say(model, sound, replace(moved, transpose=0.0))).mean() > 0.01

@@ -1,0 +1,191 @@
+"""Training an acoustic model: material, crops, phases, resuming, and the file that comes out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import corpora
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError, UnavailableError
+from voxrelay.relay.tensors import MEL
+from voxrelay.training import __main__ as command
+from voxrelay.training import checkpoint, config
+from voxrelay.training.cache import Cache
+from voxrelay.training.export import export
+from voxrelay.training.mel import material
+from voxrelay.training.mel.batches import Batches, cut
+from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
+from voxrelay.training.mel.ears import ContentEar, VoiceEar
+from voxrelay.training.mel.learning import Learner, converted
+from voxrelay.training.mel.recipe import MelRecipe
+from voxrelay.training.run import Run
+from voxrelay.workers.content import encoder
+from voxrelay.workers.mel.modulated import Shape, read, to_mel_frames
+
+CPU = torch.device("cpu")
+LISTENER = encoder.Shape(features=8, channels=8, blocks=1, kernel=3, expansion=1)
+REBUILD = MelPhase(name="rebuild", steps=2, learning_rate=1e-3, batch=2, crop=32, weights=Weights(mel=1))
+DISCRIMINATORS = replace(REBUILD, name="discriminators", weights=Weights(), discriminate=True)
+ADVERSARIAL = replace(
+    REBUILD, name="adversarial", weights=Weights(mel=1, feature=2, adversarial=0.1), discriminate=True
+)
+TINY = MelConfig(
+    shape=Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8),
+    phases=(REBUILD, DISCRIMINATORS, ADVERSARIAL),
+    held_back={"toy": 1},
+    discriminator_channels=2,
+    bf16=False,
+    log_every=1,
+    validate_every=6,
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("cache")
+    made = corpora.cache(speakers=4, seconds=2.0, folder=folder, rate=clock.RATE)
+    torch.manual_seed(1)
+    checkpoint.write_half(encoder.Encoder(LISTENER), vars(LISTENER), folder / "listener.safetensors")
+    material.prepare(made, folder / "listener.safetensors")
+    return made
+
+
+def recipe(cache: Cache, settings: MelConfig = TINY) -> MelRecipe:
+    return MelRecipe(settings, cache, cache.folder / "listener.safetensors", CPU)
+
+
+def test_material_says_what_the_pools_would(cache: Cache) -> None:
+    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    clip = cache.clips[3]
+    frames = clock.content_frames(clip.length)
+    assert found.content.of(clip).shape == (frames, 8)
+    assert found.mels.of(clip).shape == (clock.mel_frames(frames), MEL.bands)
+    assert np.median(found.prosody.of(clip)[:, 0]) == pytest.approx(90 + 25, abs=8)
+    assert np.linalg.norm(found.voices.of(clip).astype(np.float32), axis=1) == pytest.approx(1, abs=1e-2)
+    with pytest.raises(UnavailableError, match="no content encoder"):
+        material.prepare(cache, cache.folder / "none.safetensors")
+
+
+def test_a_crop_is_read_where_the_pool_reads_it(cache: Cache) -> None:
+    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    clip = cache.clips[0]
+    content, prosody, mel = cut(found, clip, 40, 32)
+    whole = to_mel_frames(torch.from_numpy(np.asarray(found.content.of(clip), dtype=np.float32))[None])[0]
+    assert np.abs(content - whole[40:72].numpy()).max() < 1e-3
+    assert prosody.shape == (32, 3)
+    assert np.array_equal(mel, found.mels.of(clip)[40:72].astype(np.float32))
+
+
+def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
+    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    batches = Batches(cache, found, {"s1"}, TINY)
+    one, again = batches.batch(5, 3, 40), batches.batch(5, 3, 40)
+    assert torch.equal(one.mel, again.mel)
+    assert torch.equal(one.voice, again.voice)
+    assert one.content.shape == (3, 40, 8)
+    assert torch.linalg.vector_norm(one.voice, dim=1) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_voice_comes_from_elsewhere_in_what_its_speaker_said(cache: Cache) -> None:
+    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    speakers = Batches(cache, found, (), TINY).speakers
+    clip = cache.clips[0]
+    own = len(found.voices.of(clip))
+    everything = len(speakers.partials(clip.speaker))
+    assert len(speakers.partials(clip.speaker, clip, 0.0, 99.0)) == everything - own
+
+
+@pytest.mark.parametrize("pause", [1, 3, 5])
+def test_a_resumed_run_is_an_uninterrupted_one(cache: Cache, tmp_path: Path, pause: int) -> None:
+    whole = Run(recipe(cache), tmp_path / "whole")
+    whole.start()
+    whole.go()
+    first = Run(recipe(cache), tmp_path / "halves")
+    first.start()
+    first.go(until=pause)
+    second = Run(recipe(cache), tmp_path / "halves")
+    second.resume()
+    second.go()
+    one, other = (run.recipe.exported.state_dict() for run in (whole, second))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_learning_lowers_the_loss_and_every_layer_hears_the_voice(cache: Cache) -> None:
+    long = replace(REBUILD, steps=80, learning_rate=5e-3)
+    made = recipe(cache, replace(TINY, phases=(long,)))
+    told = next(made.feed(range(1)))
+    figures = [made.learn(told) for _ in range(80)]
+    assert float(figures[-1]["mel"]) < 0.7 * float(figures[0]["mel"])
+    for block in made.state.generator.blocks:
+        assert block.modulate.weight.abs().max() > 0
+
+
+def test_discriminators_learn_to_tell(cache: Cache) -> None:
+    phases = (replace(DISCRIMINATORS, steps=40, learning_rate=3e-3), ADVERSARIAL)
+    made = recipe(cache, replace(TINY, phases=phases, discriminator_channels=8))
+    learner = Learner(made.state, lambda: pytest.fail("nobody was to listen"))
+    told = next(made.feed(range(1)))
+    figures = [learner.learn(told) for _ in range(41)]
+    assert float(figures[39]["discrimination"]) < 0.7 * float(figures[0]["discrimination"])
+    assert {"feature", "adversarial", "mel"} <= figures[40].keys()
+
+
+def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
+    """Only the frozen networks are asked: the voice that is heard comes nearer to the one that was asked for."""
+    weights = Weights(voice=1, content=0.3)
+    phase = replace(REBUILD, steps=60, learning_rate=5e-3, crop=96, weights=weights, convert=True)
+    made = recipe(cache, replace(TINY, phases=(phase,)))
+    told = next(made.feed(range(1)))
+    figures = [made.learn(told) for _ in range(60)]
+    assert float(figures[-1]["voice"]) < 0.7 * float(figures[0]["voice"])
+    assert float(figures[-1]["content"]) < float(figures[0]["content"])
+
+
+def test_a_converted_crop_has_its_target_s_melody(cache: Cache) -> None:
+    told = next(recipe(cache).feed(range(1)))
+    asked = converted(told)
+    assert torch.equal(asked.voice[1], told.voice[0])
+    middle = told.prosody[0, :, 0] - told.register[0, 0]
+    wanted = middle / told.register[0, 1] * told.register[1, 1] + told.register[1, 0]
+    assert torch.allclose(asked.prosody[0, :, 0], wanted, atol=1e-5)
+    assert torch.equal(asked.content, told.content)
+
+
+def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
+    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    voice = VoiceEar(cache, found.mels)
+    said = ContentEar(cache, found.mels, encoder.read(cache.folder / "listener.safetensors"))
+    for clip in cache.clips[1::2]:
+        mel = torch.from_numpy(np.asarray(found.mels.of(clip), dtype=np.float32))[None]
+        own = np.asarray(found.voices.of(clip)[0], dtype=np.float32)
+        assert float(voice(mel[:, :138])[0] @ torch.from_numpy(own)) > 0.8
+        content = torch.from_numpy(np.asarray(found.content.of(clip), dtype=np.float32))[None]
+        assert functional.cosine_similarity(said(mel), to_mel_frames(content), dim=-1).mean() > 0.8
+
+
+def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path) -> None:
+    run = Run(recipe(cache), tmp_path / "run")
+    run.start()
+    run.go(until=3)
+    export(recipe(cache), tmp_path / "run", cache, tmp_path / "toy.safetensors")
+    network, content = read(tmp_path / "toy.safetensors")
+    assert content == "contentvec-lite"
+    assert network.shape == TINY.shape
+    card = (tmp_path / "toy.md").read_text()
+    assert "2 of rebuild, 1 of discriminators" in card
+    assert "driven by a stranger" in card
+
+
+def test_content_of_another_size_is_refused(cache: Cache) -> None:
+    with pytest.raises(BadConfigError, match="8 features, 96"):
+        recipe(cache, replace(TINY, shape=Shape()))
+
+
+def test_the_configuration_that_comes_along_is_valid() -> None:
+    settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
+    assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial", "convert"]

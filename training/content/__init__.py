@@ -1,0 +1,1 @@
+"""contentvec-lite: a content encoder that hears the same words whoever says them."""

@@ -1,0 +1,138 @@
+"""Crops of speech with what an acoustic model is told of them: a function of the seed and the step alone."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxrelay.relay import clock
+from voxrelay.relay.tensors import MEL
+from voxrelay.training.cache import Cache, Clip
+from voxrelay.training.draw import Draw
+from voxrelay.training.mel.config import MelConfig
+from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
+from voxrelay.workers.mel.gr0 import prosody_rows
+from voxrelay.workers.mel.pitch import Prosody, Register, register
+
+Floats = NDArray[np.float32]
+_PER_SECOND = clock.SOUND_RATE / MEL.hop  # mel frames
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the network is told, and the mel that it is to make; all at the mel's rate, float32.
+
+    ``content`` [batch, frames, features], ``prosody`` [batch, frames, 3], ``voice`` [batch, 256],
+    ``register`` [batch, 2], ``mel`` [batch, frames, 80].
+    """
+
+    content: torch.Tensor
+    prosody: torch.Tensor
+    voice: torch.Tensor
+    register: torch.Tensor
+    mel: torch.Tensor
+
+    def to(self, device: torch.device) -> "Told":
+        """Move tensors to a device."""
+        return Told(**{name: value.to(device) for name, value in vars(self).items()})
+
+    def joined(self, other: "Told") -> "Told":
+        """Append another batch."""
+        return Told(**{name: torch.cat([value, getattr(other, name)]) for name, value in vars(self).items()})
+
+
+class Speakers:
+    """Registers and partial voices of everybody in a cache."""
+
+    def __init__(self, cache: Cache, material: Material) -> None:
+        self._material = material
+        self.clips: dict[str, list[Clip]] = defaultdict(list)
+        for clip in cache.clips:
+            self.clips[clip.speaker].append(clip)
+        self.registers: dict[str, Register] = {
+            name: register([np.asarray(material.prosody.of(clip)[:, 0]) for clip in clips])
+            for name, clips in self.clips.items()
+        }
+
+    def partials(self, speaker: str, clip: Clip | None = None, begin: float = 0.0, end: float = 0.0) -> Floats:
+        """Return partial voices, [n, 256], but those that overlap a stretch (seconds) of a clip, unless all do."""
+        rows = []
+        for other in self.clips[speaker]:
+            found = np.asarray(self._material.voices.of(other), dtype=np.float32)
+            if clip is not None and other.start == clip.start:
+                starts = np.arange(len(found)) * PARTIAL_STEP
+                found = found[(starts + PARTIAL <= begin) | (starts >= end)]
+            rows.append(found)
+        whole = np.concatenate(rows)
+        return whole if len(whole) else self.partials(speaker)
+
+
+class Batches:
+    """Draws batches of every speaker but those ``without``."""
+
+    def __init__(self, cache: Cache, material: Material, without: Collection[str], config: MelConfig) -> None:
+        self._material, self._config = material, config
+        self._draw = Draw(cache, without, config.shares, config.exponent)
+        self.speakers = Speakers(cache, material)
+
+    def batch(self, step: int, size: int, frames: int) -> Told:
+        """Draw the batch of a step: crops of so many mel frames."""
+        random = np.random.default_rng([self._config.seed, step])
+        return stack([self._crop(random, frames) for _ in range(size)])
+
+    def _crop(self, random: np.random.Generator, frames: int) -> list[Floats]:
+        clip = self._draw.clip(random)
+        while len(self._material.mels.of(clip)) < frames:
+            clip = self._draw.clip(random)
+        start = int(random.integers(len(self._material.mels.of(clip)) - frames + 1))
+        doubt = self._config.doubt
+        told = cut(self._material, clip, start, frames)
+        told[0] += doubt.content * random.standard_normal(told[0].shape, dtype=np.float32)
+        told[1][:, 2] += doubt.loudness * random.normal()
+        return [*told[:2], self._voice(random, clip, start, frames), self._register(random, clip.speaker), told[2]]
+
+    def _voice(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> Floats:
+        """Average some of the speaker's partial voices from elsewhere, and blur the mean."""
+        doubt = self._config.doubt
+        rows = self.speakers.partials(clip.speaker, clip, start / _PER_SECOND, (start + frames) / _PER_SECOND)
+        count = int(random.integers(doubt.partials[0], doubt.partials[1] + 1))
+        mean = unit(rows[random.integers(len(rows), size=count)].mean(axis=0))
+        noise = random.standard_normal(len(mean), dtype=np.float32) / np.sqrt(len(mean), dtype=np.float32)
+        return unit(mean + random.uniform(0, doubt.voice) * noise)
+
+    def _register(self, random: np.random.Generator, speaker: str) -> Floats:
+        known, doubt = self.speakers.registers[speaker], self._config.doubt.register
+        return np.array(
+            [known.median + doubt * random.normal(), known.spread * np.exp(3 * doubt * random.normal())], np.float32
+        )
+
+
+def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]:
+    """Cut content, prosody and mel of some mel frames of a clip; what runs at 50 frames/s is read there by time."""
+    content, rows = material.content.of(clip), np.asarray(material.prosody.of(clip))
+    position = (np.arange(start, start + frames) + 0.5) * (MEL.hop / clock.SOUND_PER_HOP) - 0.5
+    position = np.clip(position, 0, len(content) - 1)
+    first, last = int(position[0]), min(int(position[-1]) + 2, len(content))
+    any_ = Register(0.0, 1.0)  # moved from a register to itself: left where it is
+    prosody = prosody_rows(Prosody(rows[:, 0], rows[:, 1]), any_, any_)
+    told = np.concatenate([np.asarray(content[first:last], dtype=np.float32), prosody[first:last]], axis=1)
+    before = (position - first).astype(np.intp)
+    after = np.minimum(before + 1, len(told) - 1)
+    share = (position - first - before).astype(np.float32)[:, None]
+    read = told[before] * (1 - share) + told[after] * share
+    mel = np.asarray(material.mels.of(clip)[start : start + frames], dtype=np.float32)
+    return [read[:, :-3], read[:, -3:], mel]
+
+
+def stack(crops: list[list[Floats]]) -> Told:
+    """Make a batch of crops of one length: content, prosody, voice, register, mel each."""
+    return Told(*(torch.from_numpy(np.stack(column)) for column in zip(*crops, strict=True)))
+
+
+def unit(vector: Floats) -> Floats:
+    """Scale to unit length."""
+    scaled: Floats = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return scaled

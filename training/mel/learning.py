@@ -1,0 +1,106 @@
+"""One step of learning to speak: what is computed, and which network moves."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cache
+
+import torch
+from torch.nn import functional
+
+from voxrelay.training import losses, phases
+from voxrelay.training.mel.batches import Told
+from voxrelay.training.mel.config import MelPhase
+from voxrelay.training.mel.state import MelState
+
+Figures = dict[str, torch.Tensor]
+Listener = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Learner:
+    """Takes steps on a :class:`MelState`.
+
+    Args:
+        state: what is trained.
+        listen: makes the frozen listeners to voice and content, when a phase first asks them.
+
+    """
+
+    def __init__(self, state: MelState, listen: Callable[[], tuple[Listener, Listener]]) -> None:
+        self.state, self.config = state, state.config
+        self._listen = cache(listen)
+
+    def learn(self, told: Told) -> Figures:
+        """Take one step; gives the losses before it, unweighted, and the norms of the gradients; scalars."""
+        state = self.state
+        phase, begin = phases.at(self.config.phases, state.step)
+        rate = phase.rate_at(state.step - begin)
+        asked = told.joined(converted(told)) if phase.convert else told
+        with torch.set_grad_enabled(phase.generates), state.autocast():
+            made = state.generator(asked.content, asked.prosody, asked.voice, asked.register).float()
+        figures: Figures = {}
+        if phase.discriminate:
+            figures |= self._discriminate(told.mel, made.detach(), rate)
+        if phase.generates:
+            figures |= self._generate(asked, made, len(told.mel), phase, rate)
+        state.step += 1
+        if phase.generates:
+            state.follow(state.average, state.generator)
+        return figures
+
+    def _discriminate(self, true: torch.Tensor, made: torch.Tensor, rate: float) -> Figures:
+        state = self.state
+        with state.autocast():
+            real, _ = state.discriminators(true)
+            fake, _ = state.discriminators(made)
+        loss = losses.discrimination(real, fake)
+        norm = state.move(state.discriminators, state.discriminator_optimiser, loss, rate, self.config.clip)
+        return {"discrimination": loss.detach(), "discriminator_gradient": norm}
+
+    def _generate(self, asked: Told, made: torch.Tensor, own: int, phase: MelPhase, rate: float) -> Figures:
+        """Step; the first ``own`` of what was made are to be what was said, the others are conversions."""
+        state = self.state
+        parts = {"mel": distance(made[:own], asked.mel[:own])}
+        if phase.judged:
+            parts |= self._judgement(asked.mel[:own], made, own)
+        if phase.heard:
+            parts |= self._hearing(asked, made)
+        weights = asdict(phase.weights)
+        loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+        norm = state.move(state.generator, state.generator_optimiser, loss, rate, self.config.clip)
+        return {**{name: part.detach() for name, part in parts.items()}, "gradient": norm}
+
+    def _hearing(self, asked: Told, made: torch.Tensor) -> Figures:
+        """Compare voice and content, as frozen networks hear them, with what was asked for."""
+        voice, content = (ear(made) for ear in self._listen())
+        return {
+            "voice": 1 - functional.cosine_similarity(voice, asked.voice, dim=-1).mean(),
+            "content": 1 - functional.cosine_similarity(content, asked.content, dim=-1).mean(),
+        }
+
+    def _judgement(self, true: torch.Tensor, made: torch.Tensor, own: int) -> Figures:
+        judges = self.state.discriminators
+        judges.requires_grad_(False)  # noqa: FBT003 - torch's signature
+        with self.state.autocast():
+            scores, features = judges(made)
+            with torch.no_grad():
+                _, wanted = judges(true)
+        judges.requires_grad_(True)  # noqa: FBT003 - torch's signature
+        same = [layer[:own] for layer in features]
+        return {"feature": losses.feature_matching(wanted, same), "adversarial": losses.deception(scores)}
+
+
+def distance(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """L1 of log-mel spectrograms and of their differences in time and over bands."""
+    parts = [functional.l1_loss(made, true)]
+    parts += [functional.l1_loss(made.diff(dim=axis), true.diff(dim=axis)) for axis in (1, 2)]
+    return torch.stack(parts).sum()
+
+
+def converted(told: Told) -> Told:
+    """Ask for the same in the voice of the next speaker of the batch, the melody moved into their register."""
+    voice, register = told.voice.roll(1, dims=0), told.register.roll(1, dims=0)
+    middle, spread = told.register[:, None].unbind(dim=-1)
+    pitch = (told.prosody[..., 0] - middle) / spread * register[:, 1:] + register[:, :1]
+    return replace(
+        told, voice=voice, register=register, prosody=torch.cat([pitch[..., None], told.prosody[..., 1:]], -1)
+    )

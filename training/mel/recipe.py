@@ -1,0 +1,113 @@
+"""Training of an acoustic model, as :mod:`~voxrelay.training.run` runs it."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError
+from voxrelay.training import card, checkpoint, held_back, phases
+from voxrelay.training.cache import Cache
+from voxrelay.training.feed import feed
+from voxrelay.training.mel import material
+from voxrelay.training.mel.batches import Batches, Told
+from voxrelay.training.mel.config import MelConfig, MelPhase
+from voxrelay.training.mel.ears import ContentEar, VoiceEar
+from voxrelay.training.mel.learning import Figures, Learner
+from voxrelay.training.mel.material import Material
+from voxrelay.training.mel.state import MelState
+from voxrelay.training.mel.validation import Validation
+from voxrelay.workers.content import encoder
+from voxrelay.workers.mel.modulated import Modulated
+
+_ABOUT = """\
+Acoustic model in the style of GR0 (ICASSP 2024): content, pitch and loudness by time, one Resemblyzer embedding that
+modulates every layer, to a log-mel spectrogram; it claims none of the published figures. It was trained on content of
+`{content}` with the weights of sha256 `{digest}`.
+safetensors; its shape stands in the header."""
+_MEASURED = """\
+The middle three seconds of one recording of each, unseen in training, said again in their own voice: L1 of the log-mel
+(natural logarithm), the same when the voice and register are another speaker's, and variance over time as a share of
+the true one's. None of these is an opinion of a listener."""
+
+
+class MelRecipe:
+    """Implements :class:`~voxrelay.training.run.Recipe`; its cache is at 16 kHz.
+
+    Args:
+        config: the hyper-parameters.
+        cache: recordings.
+        weights: exported, of the content encoder it is to listen to.
+        device: to train on.
+
+    """
+
+    RATE = clock.RATE
+
+    def __init__(self, config: MelConfig, cache: Cache, weights: Path, device: torch.device) -> None:
+        self.course, self._device = config, device
+        self._digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        found = material.prepare(cache, weights)
+        if found.width != config.shape.features:
+            what = f"content of {found.width} features, {config.shape.features} in the configuration"
+            raise BadConfigError(what, where=str(weights), hint="set shape.features")
+        held = held_back.speakers(cache.clips, config.held_back)
+        self._batches = Batches(cache, found, held, config)
+        self._validation = Validation(cache, found, self._batches.speakers, held)
+        self.state = MelState(config, device)
+        self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
+
+    def _listeners(self, cache: Cache, found: Material, weights: Path) -> tuple[VoiceEar, ContentEar]:
+        voice, content = VoiceEar(cache, found.mels), ContentEar(cache, found.mels, encoder.read(weights))
+        return voice.to(self._device), content.to(self._device)
+
+    @property
+    def phases(self) -> Sequence[MelPhase]:
+        """Phases in turn."""
+        return self.course.phases
+
+    def start_from(self, weights: Path) -> None:
+        """Take over exported weights."""
+        self.state.start_from(weights)
+
+    def feed(self, steps: range) -> Iterator[Told]:
+        """Draw the batches of steps of one phase."""
+        phase, _ = phases.at(self.phases, steps.start)
+        return feed(lambda step: self._batches.batch(step, phase.batch, phase.crop), steps, self._device)
+
+    def learn(self, batch: Told) -> Figures:
+        """Take one step."""
+        return self._learner.learn(batch.to(self._device))
+
+    def measure(self) -> dict[str, float]:
+        """Look at the held-back speakers with the average."""
+        return dict(self._validation.measure(self.state.average))
+
+    @property
+    def exported(self) -> Modulated:
+        """The generator's moving average."""
+        average: Modulated = self.state.average
+        return average
+
+    @property
+    def about(self) -> str:
+        """What the card says the model is."""
+        return _ABOUT.format(content=encoder.NAME, digest=self._digest)
+
+    @property
+    def command(self) -> str:
+        """What follows ``vox train`` to make it again."""
+        return "mel --data metadata.csv --encoder ENCODER.safetensors --config config.yml --out RUN"
+
+    def figures(self, measured: dict[str, float]) -> str:
+        """Lay out what :meth:`measure` found for the card."""
+        rows = card.by_group(measured, ("mel", "stranger", "lively"))
+        found = card.table(("held-back speakers", "mel L1", "driven by a stranger", "variance"), rows)
+        return f"{_MEASURED}\n\n{found}"
+
+    def write(self, to: Path) -> None:
+        """Write what :mod:`~voxrelay.workers.mel.gr0` loads."""
+        checkpoint.write_half(self.exported, {**asdict(self.course.shape), "content": encoder.NAME}, to)

@@ -1,0 +1,47 @@
+"""What training an acoustic model changes."""
+
+import copy
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from voxrelay.relay.errors import BadConfigError
+from voxrelay.training.mel.config import MelConfig
+from voxrelay.training.mel.discriminators import Discriminators
+from voxrelay.training.state import State
+from voxrelay.workers.mel.modulated import Modulated, read
+
+
+class MelState(State):
+    """Generator, its moving average, discriminators and the optimisers of both."""
+
+    PARTS: ClassVar[tuple[str, ...]] = (
+        "generator", "average", "discriminators", "generator_optimiser", "discriminator_optimiser",
+    )  # fmt: skip
+
+    def __init__(self, config: MelConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.config = config
+        self.generator = Modulated(config.shape).to(device)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)  # noqa: FBT003 - torch's signature
+        self.discriminators = Discriminators(config.discriminator_channels).to(device)
+        self.generator_optimiser = self._optimiser(self.generator)
+        self.discriminator_optimiser = self._optimiser(self.discriminators)
+
+    def _optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(network.parameters(), betas=self.config.betas, weight_decay=self.config.decay)
+
+    def start_from(self, path: Path) -> None:
+        """Take over exported weights.
+
+        Raises:
+            BadConfigError: the file holds none, or a network of another shape.
+
+        """
+        network, _ = read(path)
+        if network.shape != self.config.shape:
+            raise BadConfigError(f"a network of {network.shape}", where=str(path), hint=f"wanted: {self.config.shape}")
+        self.generator.load_state_dict(network.state_dict())
+        self.average.load_state_dict(network.state_dict())

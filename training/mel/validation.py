@@ -1,0 +1,68 @@
+"""How well an acoustic model does on the speakers that are held back."""
+
+from collections import defaultdict
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from voxrelay.relay.errors import BadInputError
+from voxrelay.training.cache import Cache, Clip
+from voxrelay.training.mel.batches import Speakers, Told, cut, stack, unit
+from voxrelay.training.mel.material import Material
+from voxrelay.workers.mel.modulated import Modulated
+
+_FRAMES = 258  # three seconds
+
+
+class Validation:
+    """The middle three seconds of the longest clip of each held-back speaker, said again."""
+
+    def __init__(self, cache: Cache, material: Material, speakers: Speakers, held_back: Collection[str]) -> None:
+        longest: dict[str, Clip] = {}
+        for clip in cache.clips:
+            if clip.speaker in held_back and clip.length > longest.get(clip.speaker, clip).length - 1:
+                longest[clip.speaker] = clip
+        if not longest:
+            raise BadInputError("nobody is held back to validate on", hint="bring at least two speakers")
+        self._clips = [clip for _, clip in sorted(longest.items())]
+        self._told = [_middle(material, speakers, clip) for clip in self._clips]
+
+    @torch.inference_mode()
+    def measure(self, network: Modulated) -> dict[str, float]:
+        """Measure.
+
+        Returns:
+            ``mel``: L1 of the log-mel; ``stranger``: the same when it is driven by the voice and register of
+            the next speaker of the list, which must be worse; ``lively``: variance over time, as a share of the
+            true one's, mean over bands; also by corpus and sex.
+
+        """
+        device = network.centres.device
+        found: dict[str, list[float]] = defaultdict(list)
+        for i, (clip, told) in enumerate(zip(self._clips, self._told, strict=True)):
+            true, other = told.to(device), self._told[(i + 1) % len(self._told)].to(device)
+            made = network(true.content, true.prosody, true.voice, true.register)
+            strange = network(true.content, true.prosody, other.voice, other.register)
+            figures = {
+                "mel": functional.l1_loss(made, true.mel),
+                "stranger": functional.l1_loss(strange, true.mel),
+                "lively": (made.var(dim=1) / true.mel.var(dim=1)).mean(),
+            }
+            for name, value in figures.items():
+                for group in ("", f"/{clip.corpus}", *([f"/{clip.sex}"] if clip.sex else [])):
+                    found[name + group].append(float(value))
+        return {name: float(np.mean(values)) for name, values in sorted(found.items())}
+
+
+def _middle(material: Material, speakers: Speakers, clip: Clip) -> Told:
+    """Cut the middle of a clip, told in the voice that the rest of what its speaker said gives."""
+    whole = len(material.mels.of(clip))
+    frames = min(_FRAMES, whole)
+    content, prosody, mel = cut(material, clip, (whole - frames) // 2, frames)
+    rest = [other for other in speakers.clips[clip.speaker] if other.start != clip.start]
+    rows = np.concatenate([np.asarray(material.voices.of(other), dtype=np.float32) for other in rest or [clip]])
+    own = speakers.registers[clip.speaker]
+    lie = np.array([own.median, own.spread], dtype=np.float32)
+    return stack([[content, prosody, unit(rows.mean(axis=0)), lie, mel]])

@@ -1,0 +1,91 @@
+"""Training of a vocoder, as :mod:`~voxrelay.training.run` runs it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from voxrelay.relay import clock
+from voxrelay.relay.tensors import MEL
+from voxrelay.training import card, checkpoint, held_back, phases
+from voxrelay.training.cache import Cache
+from voxrelay.training.crops import Crops
+from voxrelay.training.feed import feed
+from voxrelay.training.run import Figures
+from voxrelay.training.spectra import MARGIN
+from voxrelay.training.vocoder.config import VocoderConfig, VocoderPhase
+from voxrelay.training.vocoder.learning import Learner
+from voxrelay.training.vocoder.state import VocoderState
+from voxrelay.training.vocoder.validation import Validation
+from voxrelay.workers.vocoder.generator import Generator
+
+_ABOUT = """\
+HiFi-GAN {variant} generator (arXiv 2010.05646): log-mel spectrogram to sound at {rate} Hz.
+It takes `{mel}` and no other mel. Recordings at 16 kHz end at 8 kHz, and so does this voice.
+The file is `{{'generator': state_dict}}`."""
+_MEASURED = """\
+Copy synthesis of the middle three seconds of one recording of each, unseen in training: L1 of the log-mel (natural
+logarithm) and multi-resolution STFT loss (arXiv 1910.11480). Lower is better; neither is an opinion of a listener."""
+
+
+class VocoderRecipe:
+    """Implements :class:`~voxrelay.training.run.Recipe`; its cache is at 22.05 kHz."""
+
+    RATE = clock.SOUND_RATE
+
+    def __init__(self, config: VocoderConfig, cache: Cache, device: torch.device) -> None:
+        self.course, self._device = config, device
+        held = held_back.speakers(cache.clips, config.held_back)
+        self._crops = Crops(cache, held, config.crops, config.seed)
+        self._validation = Validation(cache, held, device)
+        self.state = VocoderState(config, device)
+        self._learner = Learner(self.state)
+
+    @property
+    def phases(self) -> Sequence[VocoderPhase]:
+        """Phases in turn."""
+        return self.course.phases
+
+    def start_from(self, weights: Path) -> None:
+        """Take over a generator, ``{'generator': state_dict}``."""
+        self.state.start_from(weights)
+
+    def feed(self, steps: range) -> Iterator[torch.Tensor]:
+        """Draw the batches of steps of one phase, float32 [batch, crop + 768]: with the context that mels need."""
+        phase, _ = phases.at(self.phases, steps.start)
+        length = phase.crop + 2 * MARGIN
+        return feed(lambda step: torch.from_numpy(self._crops.batch(step, phase.batch, length)), steps, self._device)
+
+    def learn(self, batch: torch.Tensor) -> Figures:
+        """Take one step."""
+        return self._learner.learn(batch.to(self._device))
+
+    def measure(self) -> dict[str, float]:
+        """Look at the held-back speakers with the average."""
+        return dict(self._validation.measure(self.state.average))
+
+    @property
+    def exported(self) -> Generator:
+        """The generator's moving average."""
+        average: Generator = self.state.average
+        return average
+
+    @property
+    def about(self) -> str:
+        """What the card says the model is."""
+        return _ABOUT.format(variant=self.course.variant.upper(), rate=clock.SOUND_RATE, mel=MEL.fingerprint)
+
+    @property
+    def command(self) -> str:
+        """What follows ``vox train`` to make it again."""
+        return "vocoder --data metadata.csv --config config.yml --out RUN"
+
+    def figures(self, measured: dict[str, float]) -> str:
+        """Lay out what :meth:`measure` found for the card."""
+        found = card.table(("held-back speakers", "mel L1", "STFT"), card.by_group(measured, ("mel", "stft")))
+        return f"{_MEASURED}\n\n{found}"
+
+    def write(self, to: Path) -> None:
+        """Write ``{'generator': state_dict}``, which :mod:`~voxrelay.workers.vocoder.hifigan` loads."""
+        weights = {name: tensor.half() for name, tensor in self.exported.state_dict().items()}
+        checkpoint.save({"generator": weights}, to)

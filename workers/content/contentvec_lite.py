@@ -1,0 +1,60 @@
+"""contentvec-lite: a small content encoder of this project's own, trained by ``training/content``.
+
+The idea is ContentVec's (Qian et al. 2022, arXiv 2204.09224), the network another: ConvNeXt blocks
+on mel bands, a hundredth of the computation. It claims none of the published figures.
+"""
+
+from collections.abc import Sequence
+
+import librosa
+import numpy as np
+import torch
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.tensors import Audio, Content
+from voxrelay.workers.content.bands import SPEC, log_bands
+from voxrelay.workers.content.encoder import NAME, Encoder, read
+from voxrelay.workers.runtime.weights import find
+
+
+class ContentVecLite:
+    """Implements :class:`~voxrelay.workers.runtime.model.ContentModel` on the CPU."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder.eval()
+        self._filters = torch.from_numpy(
+            librosa.filters.mel(sr=SPEC.rate, n_fft=SPEC.fft, n_mels=SPEC.bands, fmin=SPEC.low, fmax=SPEC.high)
+        )
+
+    @torch.inference_mode()
+    def encode(self, clips: Sequence[Audio]) -> list[Content]:
+        """Encode mono clips of equal length, float32 [N] at 16 kHz, into float32 [N/320, features].
+
+        Raises:
+            BadInputError: a clip at another rate, or shorter than one frame.
+
+        """
+        for clip in clips:
+            if clip.rate != clock.RATE or len(clip.data) < clock.CONTENT_HOP:
+                what = f"a clip of {len(clip.data)} samples at {clip.rate} Hz"
+                hint = f"{NAME} takes {clock.CONTENT_HOP} samples or more at {clock.RATE} Hz"
+                raise BadInputError(what, hint=hint)
+        whole = clock.content_frames(len(clips[0].data)) * clock.CONTENT_HOP
+        sound = torch.from_numpy(np.stack([clip.data[:whole] for clip in clips])).float()
+        return [Content(row, model=NAME) for row in self._encoder(log_bands(sound, self._filters)).numpy()]
+
+
+def load(weights: str = "contentvec-lite.safetensors", sha256: str = "") -> ContentVecLite:
+    """Load an encoder.
+
+    Args:
+        weights: what ``vox train content`` exported; absolute, in the model folder, or shipped.
+        sha256: what the file's hash must be; empty: any.
+
+    Raises:
+        UnavailableError: there is no such file.
+        BadConfigError: the file holds no such encoder.
+
+    """
+    return ContentVecLite(read(find(weights), sha256=sha256))

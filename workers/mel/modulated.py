@@ -1,0 +1,109 @@
+"""The network of gr0: content, pitch and loudness by time, one global vector in every layer."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError
+from voxrelay.relay.tensors import MEL
+from voxrelay.workers.runtime.convnext import Block
+from voxrelay.workers.runtime.weights import load_safetensors
+
+VOICE = 256  # of a Resemblyzer embedding
+_BINS = 64  # of pitch, a sixth of an octave and less
+_LOWEST, _HIGHEST = float(np.log(55.0)), float(np.log(550.0))
+_LOUD = (-45.0, 15.0)  # dB: mean and spread of loudness, roughly
+_REGISTER = (float(np.log(145.0)), 0.35), (0.2, 0.1)  # mean and spread over voices, of median and of spread
+_MEL = (-6.0, 2.5)  # mean and spread of a log-mel spectrogram, roughly
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the network: ``features`` of content come in, ``condition`` is the width of the global vector."""
+
+    features: int = 96
+    channels: int = 256
+    blocks: int = 8
+    kernel: int = 7
+    expansion: int = 3
+    condition: int = 192
+
+
+class Modulated(nn.Module):
+    """Content by time in a voice, to a log-mel spectrogram."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.enter = nn.Conv1d(shape.features + _BINS + 2, shape.channels, 3, padding=1)
+        self.global_ = nn.Sequential(nn.Linear(VOICE + 2, shape.condition), nn.ReLU())
+        self.blocks = nn.ModuleList(
+            Block(shape.channels, shape.kernel, shape.expansion, shape.condition) for _ in range(shape.blocks)
+        )
+        self.norm = nn.LayerNorm(shape.channels)
+        self.leave = nn.Linear(shape.channels, MEL.bands)
+        self.register_buffer("centres", torch.linspace(_LOWEST, _HIGHEST, _BINS), persistent=False)
+
+    def forward(
+        self, content: torch.Tensor, prosody: torch.Tensor, voice: torch.Tensor, register: torch.Tensor
+    ) -> torch.Tensor:
+        """Make a mel spectrogram.
+
+        Args:
+            content: float [batch, frames, features], at the mel's rate.
+            prosody: log F0 without gaps, whether voiced (0 to 1), loudness in dB; [batch, frames, 3].
+            voice: unit vectors, [batch, 256].
+            register: median and spread of the voice's log F0, [batch, 2].
+
+        Returns:
+            natural logarithm as :data:`~voxrelay.relay.tensors.MEL`, [batch, frames, 80].
+
+        """
+        x = self.enter(torch.cat([content, self._told(prosody)], dim=-1).transpose(1, 2))
+        mean, spread = torch.tensor(_REGISTER, device=voice.device).T
+        # unit vectors of 256 numbers are small ones
+        condition = self.global_(torch.cat([voice * VOICE**0.5, (register - mean) / spread], dim=-1))
+        for block in self.blocks:
+            x = block(x, condition)
+        return self.leave(self.norm(x.transpose(1, 2))) * _MEL[1] + _MEL[0]
+
+    def _told(self, prosody: torch.Tensor) -> torch.Tensor:
+        """Tell pitch by soft bins, so that a register is not a matter of scale: [batch, frames, 66]."""
+        pitch, voiced, loudness = prosody.float().unbind(dim=-1)
+        width = (_HIGHEST - _LOWEST) / (_BINS - 1)
+        bins = torch.exp(-0.5 * ((pitch[..., None] - self.centres) / width).square())
+        return torch.cat([bins, voiced[..., None], (loudness[..., None] - _LOUD[0]) / _LOUD[1]], dim=-1)
+
+
+def to_mel_frames(rows: torch.Tensor) -> torch.Tensor:
+    """Read rows at 50 frames/s at the centres of the mel frames that cover them: linear by time.
+
+    [batch, frames, width] to [batch, ``clock.mel_frames(frames)``, width].
+    """
+    frames = rows.shape[1]
+    centres = torch.arange(clock.mel_frames(frames), device=rows.device) + 0.5
+    position = (centres * (MEL.hop / clock.SOUND_PER_HOP) - 0.5).clamp(0, frames - 1)
+    before = position.long()
+    after = (before + 1).clamp(max=frames - 1)
+    share = (position - before)[:, None].to(rows.dtype)
+    return rows[:, before] * (1 - share) + rows[:, after] * share
+
+
+def read(path: Path, sha256: str = "") -> tuple[Modulated, str]:
+    """Read exported weights in float32; gives the network and the name of the content model it was trained on.
+
+    Raises:
+        BadConfigError: the file holds no such network.
+
+    """
+    tensors, facts = load_safetensors(path, sha256=sha256)
+    try:
+        network = Modulated(Shape(**{name: int(facts[name]) for name in asdict(Shape())}))
+        network.load_state_dict(tensors)
+        return network, facts["content"]
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise BadConfigError("no network of gr0", where=str(path)) from error
