@@ -15,10 +15,13 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Span
 
-# Half of the fade around a seam, and all of the fade into a pause, in samples at 22.05 kHz: 10 ms.
-HALF_FADE = clock.SOUND_PER_HOP // 2
-# How far a window is moved at most, in samples: 5 ms either way, a period of 100 Hz in all.
+# Half of the fade around a seam, in samples at 22.05 kHz: 20 ms. The longer, the less a seam stands out
+# (tests/limits/seams.py).
+HALF_FADE = clock.SOUND_PER_HOP
+# How far a window is moved at most, in samples: 10 ms either way, a period of 50 Hz in all.
 REACH = HALF_FADE // 2
+# All of the fade into a pause: 10 ms.
+PAUSE_FADE = clock.SOUND_PER_HOP // 2
 # What moving a window so far must gain in correlation: equals stay where they are.
 _MOVING_COSTS = 0.05
 _NOTHING = 1e-20
@@ -131,8 +134,8 @@ class Joiner:
 
     def _pause(self, start: int, stop: int, position: NDArray[np.int_]) -> Samples:
         """Return the factors, float32, at some positions of a pause; it has no edge where the stream has none."""
-        after = 1 - (position - start) / HALF_FADE if start > 0 else np.zeros(len(position))
-        before = 1 - (stop - 1 - position) / HALF_FADE if stop < self.total else np.zeros(len(position))
+        after = 1 - (position - start) / PAUSE_FADE if start > 0 else np.zeros(len(position))
+        before = 1 - (stop - 1 - position) / PAUSE_FADE if stop < self.total else np.zeros(len(position))
         return np.maximum(np.maximum(after, before), 0).astype(np.float32)
 
 

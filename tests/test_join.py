@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voxrelay.producer.join import HALF_FADE, Joiner
+from voxrelay.producer.join import HALF_FADE, PAUSE_FADE, Joiner
 from voxrelay.relay import clock
 from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Span
@@ -57,7 +57,7 @@ def test_resuming_anywhere_gives_the_same_stream(samples: int, gap: int | None) 
         assert final + sum(map(len, rest)) == joiner.total
 
 
-def test_seams_are_faded_across_twenty_milliseconds() -> None:
+def test_seams_are_faded_across_forty_milliseconds() -> None:
     windows = planned(LENGTH + 320 * 100)
     low, high = np.zeros(112_896, dtype=np.float32), np.ones(112_896, dtype=np.float32)
     stream = joined(Joiner(windows, 1.0, []), [low, high])
@@ -118,7 +118,7 @@ def test_pauses_are_silent_and_faded_within() -> None:
     for start, stop in quiet:
         first, last = clock.sound_samples(start), clock.sound_samples(stop)
         faded[first:last] = True
-        silent[first + (FADE if start else 0) : last - (FADE if stop < samples else 0)] = True
+        silent[first + (PAUSE_FADE if start else 0) : last - (PAUSE_FADE if stop < samples else 0)] = True
     assert not stream[silent].any()
     assert (stream[~faded] == 1).all()
     assert np.abs(np.diff(stream)).max() < 0.01

@@ -13,6 +13,7 @@ from conftest import vox, vox_json
 from limits import bench
 from limits.bench import Bench
 from voxrelay import Producer
+from voxrelay.producer.join import HALF_FADE
 from voxrelay.relay import clock, keys
 
 MODEL = '''
@@ -131,10 +132,10 @@ def check_gap(path: Path, ward: Ward) -> None:
     begin, end = (clock.sound_samples(edge) for edge in (windows[POISON].keep_from, windows[POISON].keep_to))
     found, healthy = (soundfile.read(name, dtype="int16")[0] for name in (path, ward.bench.folder / "healthy.wav"))
     assert len(found) == len(healthy)
-    assert not found[begin + 220 : end - 220].any()
+    assert not found[begin + HALF_FADE : end - HALF_FADE].any()
     assert healthy[begin:end].any()
-    np.testing.assert_array_equal(found[: begin - 220], healthy[: begin - 220])
-    assert found[end + 220 :].any()
+    np.testing.assert_array_equal(found[: begin - HALF_FADE], healthy[: begin - HALF_FADE])
+    assert found[end + HALF_FADE :].any()
 
 
 def test_a_cancelled_job_is_worked_on_for_one_window_more_at_most(ward: Ward) -> None:

@@ -9,7 +9,7 @@ from voxrelay.relay import clock
 FRAME = 512  # 23 ms: one frame ends where the next begins, at the place that is looked at
 FLOOR_DB = -60.0  # below the loudest bin; nothing under it is compared
 SILENT_DB = -40.0
-_NEAR = [-220, -110, 0, 110, 220]  # around a seam: all of a fade of 20 ms
+_NEAR = [-441, -220, 0, 220, 441]  # around a seam: all of a fade of 40 ms
 _AWAY = 2205  # elsewhere is at least 0.1 s from any seam and from the ends
 
 Places = NDArray[np.int_]
