@@ -42,7 +42,7 @@ def careless(env: Mapping[str, str]) -> Iterator[None]:
     watching = threading.Thread(target=watch)
     try:
         jobs = redis.Redis.from_url(configuration.load(env).redis.jobs or "")
-        while len(presence.served(jobs)) < len(POOLS):
+        while not {worker.pool for worker in presence.present(jobs)}.issuperset(POOLS):
             time.sleep(0.1)
         watching.start()
         yield
