@@ -15,8 +15,8 @@ WIDE = 120
 _PARTS = {"reference": "voice", "window": "speech"}
 
 
-class StageBars:
-    """One bar for each stage that has something to do, on the error stream."""
+class _Bars:
+    """Bars on the error stream, each of which appears when there is something to show."""
 
     def __init__(self, *, quiet: bool) -> None:
         columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -30,12 +30,26 @@ class StageBars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def _show(self, label: str, done: int, total: int) -> None:
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(label, total=total)
+        self._progress.update(self._tasks[label], completed=done)
+
+
+class StageBars(_Bars):
+    """One bar for each stage that has something to do, on the error stream."""
+
     def update(self, step: Step) -> None:
         """Show that a stage ended on one window or reference."""
-        label = f"{_PARTS[step.part]}: {step.stage}"
-        if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=step.total)
-        self._progress.update(self._tasks[label], completed=step.done)
+        self._show(f"{_PARTS[step.part]}: {step.stage}", step.done, step.total)
+
+
+class StepBars(_Bars):
+    """One bar for each step of a long command, on the error stream."""
+
+    def update(self, label: str, done: int, total: int) -> None:
+        """Show that so much of a step is done."""
+        self._show(label, done, total)
 
 
 def print_works(works: Iterable[Work]) -> None:
@@ -71,25 +85,3 @@ def _summary(works: list[Work]) -> list[str]:
         *(f"{value:.2f}" for value in seconds),
         *(f"{value:.0f}" for value in kilobytes),
     ]
-
-
-class StepBars:
-    """One bar for each step of a long command, on the error stream."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, label: str, done: int, total: int) -> None:
-        """Show that so much of a step is done."""
-        if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[label], completed=done)

@@ -48,21 +48,6 @@ def log(job_id: str) -> str:
     return f"vox:job:{job_id}:log"
 
 
-def references(job_id: str) -> str:
-    """List: references of a job that are still to be released."""
-    return f"vox:job:{job_id}:references"
-
-
-def again(job_id: str) -> str:
-    """List: windows to be released once more, before those that never were."""
-    return f"vox:job:{job_id}:again"
-
-
-def taken(job_id: str) -> str:
-    """Hash: who computes a unit, and whether alone."""
-    return f"vox:job:{job_id}:taken"
-
-
 def failures(job_id: str) -> str:
     """Hash: how often a unit failed alone, and how often it had to wait for something."""
     return f"vox:job:{job_id}:failures"
