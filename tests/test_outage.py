@@ -40,6 +40,9 @@ def test_workers_ride_out_an_outage(
         waited = {work["stage"]: work["times"]["taken"] - back for work in done["stages"] if not work["index"]}
         assert min(waited.values()) < 10 + seconds / 4, waited
         assert (tmp_path / "after.wav").read_bytes() == (tmp_path / "before.wav").read_bytes()
+        # each process asks and tells every few seconds, on its own
+        while "unreachable" in vox("worker", "health", env=env, code=None).stdout:
+            assert time.time() - back < 120
         vox("worker", "health", env=env)
     finally:
         vox("down", env=env)
