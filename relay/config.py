@@ -124,6 +124,9 @@ class Pool(_Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     batch: Annotated[int, Field(ge=1, le=256)] = 1
     wait: Annotated[float, Field(ge=0, le=1)] = 0.01
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "cpu"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
 
 
 class Config(_Section):
@@ -247,10 +250,10 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     try:
         return Config.model_validate({**data, "redis": urls})
     except ValidationError as error:
-        raise BadConfigError(_explain(error), where=str(path), hint="vox config --schema") from error
+        raise BadConfigError(explain(error), where=str(path), hint="vox config --schema") from error
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Name key, value found and what is allowed, for every mistake."""
     lines = []
     for item in error.errors():
