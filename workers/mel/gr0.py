@@ -17,6 +17,7 @@ from voxrelay.relay.tensors import Audio, Content, Mel
 from voxrelay.workers.mel.modulated import VOICE, Modulated, read, to_mel_frames
 from voxrelay.workers.mel.pitch import Prosody, Register, register
 from voxrelay.workers.runtime.model import Target
+from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
 
 _CACHED = 16  # registers of targets
@@ -24,10 +25,10 @@ _SPREADS = (0.6, 1.6)  # how much livelier or flatter a target may make the melo
 
 
 class Gr0:
-    """Implements :class:`~voxrelay.workers.runtime.model.FollowingMelModel` on the CPU."""
+    """Implements :class:`~voxrelay.workers.runtime.model.FollowingMelModel`."""
 
-    def __init__(self, network: Modulated, content: str) -> None:
-        self._network, self._content = network.eval(), content
+    def __init__(self, network: Modulated, content: str, placement: Placement) -> None:
+        self._generate, self._content, self._features = placement.place(network), content, network.shape.features
         self._registers: OrderedDict[str, Register] = OrderedDict()
 
     def survey(self, clips: Sequence[Audio]) -> list[float]:
@@ -35,7 +36,6 @@ class Gr0:
         found = _register(clips)
         return [found.median, found.spread]
 
-    @torch.inference_mode()
     def follow(
         self,
         contents: Sequence[Content],
@@ -53,7 +53,7 @@ class Gr0:
 
         """
         for content, target in zip(contents, targets, strict=True):
-            if content.model != self._content or content.data.shape[1] != self._network.shape.features:
+            if content.model != self._content or content.data.shape[1] != self._features:
                 raise BadInputError(f"content of {content.model}", hint=f"these weights take {self._content}")
             if target.voice.data.shape != (VOICE,):
                 raise BadInputError(f"a voice of {target.voice.model}", hint="gr0 takes those of resemblyzer")
@@ -69,7 +69,7 @@ class Gr0:
         frames = to_mel_frames(torch.from_numpy(rows).float())
         voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
         lie = torch.tensor([[goal.median, goal.spread] for goal in registers])
-        mels = self._network(frames[..., :-3], frames[..., -3:], voices, lie)
+        mels = self._generate(frames[..., :-3], frames[..., -3:], voices, lie)
         return [Mel(mel) for mel in mels.numpy()]
 
     def _register(self, target: Target) -> Register:
@@ -96,16 +96,17 @@ def _register(clips: Sequence[Audio]) -> Register:
     return register([Prosody.of(clip).hertz for clip in clips])
 
 
-def load(weights: str = "gr0.safetensors", sha256: str = "") -> Gr0:
+def load(weights: str = "gr0.safetensors", sha256: str = "", placement: Placement = CPU) -> Gr0:
     """Load an acoustic model.
 
     Args:
         weights: what ``vox train mel`` exported; absolute, in the model folder, or shipped.
         sha256: what the file's hash must be; empty: any.
+        placement: where it computes.
 
     Raises:
         UnavailableError: there is no such file.
         BadConfigError: the file holds no such model.
 
     """
-    return Gr0(*read(find(weights), sha256=sha256))
+    return Gr0(*read(find(weights), sha256=sha256), placement)

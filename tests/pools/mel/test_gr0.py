@@ -17,6 +17,7 @@ from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape, read, to_mel
 from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
 from voxrelay.workers.mel.stage import STAGE, Utterance
 from voxrelay.workers.runtime.model import FollowingMelModel, Target
+from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
 SHAPE = Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8)
@@ -95,6 +96,13 @@ def test_melody_moves_from_one_register_to_the_other() -> None:
 def test_mels_have_the_frames_that_cover_their_content(model: Gr0, frames: int) -> None:
     sound = Audio(buzz(120, 5.12).data[: frames * 320], RATE)
     assert say(model, sound, target(), frames).shape == (clock.mel_frames(frames), 80)
+
+
+def test_a_lower_precision_says_nearly_the_same(model: Gr0, weights: Path) -> None:
+    lower = gr0.load(str(weights), placement=Placement(precision="bfloat16"))
+    full, rough = (say(each, buzz(120), target()) for each in (model, lower))
+    assert rough.dtype == np.float32
+    assert 1e-5 < np.abs(full - rough).mean() < 0.02 * full.std()
 
 
 def test_content_is_read_by_time() -> None:
