@@ -64,11 +64,15 @@ class Search:
 
     def _block(self, sought: Floats, count: int) -> tuple[Floats, Frames]:
         """Find the nearest frames of a few, [frames + 2 * context, features]."""
-        starts = range(0, len(self._rows) - 2 * self.context, _SEARCHED)
-        found = [_smallest(self._distances(sought, start), count, start) for start in starts]
-        squares, rows = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
-        order = np.argsort(squares, axis=1, kind="stable")[:, :count]
-        squares, rows = (np.take_along_axis(part, order, axis=1) for part in (squares, rows))
+        height = len(sought) - 2 * self.context
+        squares, rows = np.full((height, count), np.inf, np.float32), np.zeros((height, count), np.intp)
+        for start in range(0, len(self._rows) - 2 * self.context, _SEARCHED):
+            values = self._distances(sought, start)
+            full = np.isfinite(squares[:, -1]).all()
+            found, columns = _below(values, squares[:, -1:]) if full else _smallest(values, count)
+            squares, rows = np.hstack([squares, found]), np.hstack([rows, start + columns])
+            order = np.argsort(squares, axis=1, kind="stable")[:, :count]
+            squares, rows = (np.take_along_axis(part, order, axis=1) for part in (squares, rows))
         return np.sqrt(np.maximum(squares, 0)), self._frame_at[rows]
 
     def _distances(self, sought: Floats, start: int) -> Floats:
@@ -97,9 +101,19 @@ def _padded(clips: Sequence[Floats], mean: Floats, context: int) -> Floats:
     return rows
 
 
-def _smallest(values: Floats, count: int, start: int) -> tuple[Floats, Frames]:
-    """Return each row's smallest values, in any order, and their columns, counted from ``start``."""
+def _smallest(values: Floats, count: int) -> tuple[Floats, Frames]:
+    """Return each row's smallest values, in any order, and their columns."""
     if values.shape[1] <= count:
-        return values, np.broadcast_to(start + np.arange(values.shape[1]), values.shape)
+        return values, np.broadcast_to(np.arange(values.shape[1]), values.shape)
     columns = np.argpartition(values, count - 1, axis=1)[:, :count]
-    return np.take_along_axis(values, columns, axis=1), start + columns
+    return np.take_along_axis(values, columns, axis=1), columns
+
+
+def _below(values: Floats, limits: Floats) -> tuple[Floats, Frames]:
+    """Return each row's values below its limit and their columns; infinity where a row has fewer than another."""
+    row, column = np.nonzero(values < limits)
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    shape = (len(values), place.max(initial=-1) + 1)
+    found, columns = np.full(shape, np.inf, values.dtype), np.zeros(shape, np.intp)
+    found[row, place], columns[row, place] = values[row, column], column
+    return found, columns
