@@ -145,13 +145,29 @@ def test_contentvec_runs_in_a_fifth_environment(
     assert "content-fairseq" in {worker["pool"] for worker in vox_json("ps", env=relay)["workers"]}
 
 
+def test_bigvgan_is_swapped_in_by_one_option(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
+    arguments = ("convert", male, "--voice", female, "--vocoder", "bigvgan", "-o", tmp_path / "o.wav")
+    done = vox_json(*arguments, "--keep-tensors", tmp_path / "kept", env=relay)
+    assert done["models"]["vocoder"] == "bigvgan"
+    assert abs(soundfile.info(tmp_path / "o.wav").duration - soundfile.info(male).duration) < MEL_HOP_SECONDS
+    kept, again = tmp_path / "kept" / "window-0001", tmp_path / "again.safetensors"
+    vox("stage", "vocoder", kept / "mel.safetensors", "--model", "bigvgan", "-o", again, env=relay)
+    source, sound, replayed = (
+        Audio.from_bytes(path.read_bytes())
+        for path in (kept / "source.safetensors", kept / "vocoder.safetensors", again)
+    )
+    assert len(sound.data) == 112_896
+    assert np.std(sound.data) > 0.01
+    np.testing.assert_allclose(follow(replayed, source).data, sound.data, atol=3e-4)
+
+
 def test_a_model_that_nobody_serves_is_refused_with_those_served(
     relay: dict[str, str], male: Path, female: Path, tmp_path: Path
 ) -> None:
     arguments = ("convert", male, "--voice", female, "--vocoder", "hifigan", "-o", tmp_path / "o.wav")
     done = vox(*arguments, env=relay, code=5)
     assert "no worker serves vocoder.hifigan" in done.stderr
-    assert "vocoder.griffin-lim" in done.stderr
+    assert "vocoder.bigvgan, vocoder.griffin-lim" in done.stderr
 
 
 UNUSUAL = {

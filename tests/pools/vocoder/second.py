@@ -1,10 +1,14 @@
 """A second statement of the HiFi-GAN and BigVGAN generators, in float64 NumPy, to hold the first against.
 
 Written from the papers (arXiv 2010.05646 and 2206.04658) and the layout of the published checkpoints: it knows the
-configurations, names and shapes of those by itself, and shares no line with what it tests.
+configurations, names and shapes of those by itself, and shares no line with what it tests. As a program it lays a small
+BigVGAN out in a folder.
 """
 
+import json
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +35,11 @@ PUBLISHED: dict[str, Config] = {
     "bigvgan-v2": {"resblock": "1", "upsample_initial_channel": 1536, **_SIX, **_WIDE, **_BETA, **_MEL,
                    "use_tanh_at_final": False, "use_bias_at_final": False},
 }  # fmt: skip
+SMALL: Config = PUBLISHED["v1"] | {
+    "upsample_rates": [8, 8, 4], "upsample_kernel_sizes": [16, 16, 8], "upsample_initial_channel": 16,
+    "resblock_kernel_sizes": [3, 7], "resblock_dilation_sizes": [[1, 3, 5], [1, 2]],
+}  # fmt: skip
+PERIODIC: Config = SMALL | _BETA
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
@@ -173,3 +182,20 @@ def _activations(config: Config) -> Iterator[tuple[str, int]]:
             for n in range(depth * int(config["resblock"] == "1") + depth):
                 yield f"{block}.activations.{n}", channels
         yield "activation_post", _widths(config)[-1]
+
+
+def write(file: Path, config: Config, state: State) -> None:
+    """Lay a checkpoint and its configuration out as they are published."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {name: torch.from_numpy(value).float() for name, value in state.items()}
+    if file.suffix == ".safetensors":
+        save_file(tensors, file)
+    else:
+        torch.save({"generator": tensors}, file)
+    file.with_name("config.json").write_text(json.dumps(config))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), PERIODIC, draw(PERIODIC))

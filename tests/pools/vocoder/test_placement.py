@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import second
-import test_published as published
 import torch
 import yaml
+from second import PERIODIC, SMALL
+from test_published import mel, write
 from torch import nn
 
 from voxrelay.relay import config as configuration
@@ -27,11 +28,11 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-@pytest.mark.parametrize("config", [published.SMALL, published.PERIODIC], ids=["hifigan", "bigvgan"])
+@pytest.mark.parametrize("config", [SMALL, PERIODIC], ids=["hifigan", "bigvgan"])
 def test_a_lower_precision_sounds_nearly_the_same(config: dict[str, Any], precision: str, tmp_path: Path) -> None:
-    path, mel = published.write(tmp_path, config, second.draw(config, loudness=3)), published.mel(40)
-    load = bigvgan.load if config is published.PERIODIC else hifigan.load
-    [full], [lower] = (load(path, placement=Placement("cpu", each)).vocode([mel]) for each in ("float32", precision))
+    path, sample = write(tmp_path, config, second.draw(config, loudness=3)), mel(40)
+    load = bigvgan.load if config is PERIODIC else hifigan.load
+    [full], [lower] = (load(path, placement=Placement("cpu", each)).vocode([sample]) for each in ("float32", precision))
     assert lower.data.dtype == np.float32
     assert 1e-5 < difference(full.data, lower.data) < 0.05
 
@@ -39,7 +40,7 @@ def test_a_lower_precision_sounds_nearly_the_same(config: dict[str, Any], precis
 def test_a_pool_hands_its_line_to_its_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, mel = published.write(tmp_path, published.SMALL, second.draw(published.SMALL, loudness=3)), published.mel(40)
+    path, sample = write(tmp_path, SMALL, second.draw(SMALL, loudness=3)), mel(40)
     data = yaml.safe_load((ROOT / "queues.yml").read_text())
     data["stages"]["vocoder"]["hifigan"]["options"] = {"weights": path}
     data["pools"]["vocoder"] |= {"precision": "bfloat16", "device": "auto"}
@@ -49,7 +50,7 @@ def test_a_pool_hands_its_line_to_its_models(
     with caplog.at_level(logging.WARNING, "voxrelay"):
         models = load_pool(configuration.load({"VOXRELAY_CONFIG": str(tmp_path / "queues.yml")}), "vocoder")
     assert "griffin-lim computes on the CPU in float32" in caplog.text
-    [full], [lower] = (model.vocode([mel]) for model in (hifigan.load(path), models["hifigan"]))
+    [full], [lower] = (model.vocode([sample]) for model in (hifigan.load(path), models["hifigan"]))
     assert 1e-5 < difference(full.data, lower.data) < 0.05
 
 

@@ -1,7 +1,6 @@
 """Published generators: equal to a second statement of them, official names and sizes, and what is refused."""
 
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import numpy as np
 import pytest
 import second
 import torch
-from safetensors.torch import save_file
-from second import Config, State
+from second import PERIODIC, SMALL, Config, State
 from torch import nn
 
 from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableError
@@ -21,11 +19,6 @@ from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.neural import Neural
 from voxrelay.workers.vocoder.published import Published, fill
 
-SMALL = second.PUBLISHED["v1"] | {
-    "upsample_rates": [8, 8, 4], "upsample_kernel_sizes": [16, 16, 8], "upsample_initial_channel": 16,
-    "resblock_kernel_sizes": [3, 7], "resblock_dilation_sizes": [[1, 3, 5], [1, 2]],
-}  # fmt: skip
-PERIODIC = SMALL | {"activation": "snakebeta", "snake_logscale": True}
 OPTIONS = ("resblock", "activation", "snake_logscale", "use_tanh_at_final", "use_bias_at_final")
 HIFIGANS = [SMALL | {"resblock": block} for block in "12"]
 BIGVGANS = [
@@ -35,13 +28,7 @@ BIGVGANS = [
 
 
 def write(folder: Path, config: Config, state: State, name: str = "generator.pt") -> str:
-    """Lay a checkpoint and its configuration out as they are published."""
-    tensors = {key: torch.from_numpy(value).float() for key, value in state.items()}
-    if name.endswith(".safetensors"):
-        save_file(tensors, folder / name)
-    else:
-        torch.save({"generator": tensors}, folder / name)
-    (folder / "config.json").write_text(json.dumps(config))
+    second.write(folder / name, config, state)
     return str(folder / name)
 
 
