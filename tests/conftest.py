@@ -87,7 +87,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     weights = folder / "models" / "checkpoint_best_legacy_500.pt"
     run_in("content-fairseq", str(script), str(weights))
     weights = folder / "models" / config["stages"]["vocoder"]["bigvgan"]["options"]["weights"]
-    weights.parent.mkdir()
     run_in("vocoder", str(ROOT / "tests" / "pools" / "vocoder" / "second.py"), str(weights))
     return {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
 

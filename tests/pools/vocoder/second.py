@@ -1,8 +1,8 @@
 """A second statement of the HiFi-GAN and BigVGAN generators, in float64 NumPy, to hold the first against.
 
 Written from the papers (arXiv 2010.05646 and 2206.04658) and the layout of the published checkpoints: it knows the
-configurations, names and shapes of those by itself, and shares no line with what it tests. As a program it lays a small
-BigVGAN out in a folder.
+configurations, names and shapes of those by itself, and shares no line with what it tests. As a program it writes a
+small BigVGAN, and its configuration under the same name.
 """
 
 import json
@@ -198,4 +198,6 @@ def write(file: Path, config: Config, state: State) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), PERIODIC, draw(PERIODIC))
+    wanted = Path(sys.argv[1])
+    write(wanted, PERIODIC, draw(PERIODIC))
+    wanted.with_name("config.json").rename(wanted.with_suffix(".json"))
