@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxrelay.relay import clock, home
+from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadInputError
 from voxrelay.training import corpus
-from voxrelay.training.corpus import Recording
 
 INDEX, SOUND = "index.json", "sound.i16"
 _FULL_SCALE = 32_767
@@ -96,7 +96,7 @@ def load(folder: Path, rate: int = clock.SOUND_RATE) -> Cache:
     return Cache(folder, clips, sound, rate)
 
 
-def build(recordings: Sequence[Recording], folder: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) -> None:
+def build(recordings: Sequence[Utterance], folder: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) -> None:
     """Decode recordings into a new cache folder, which appears only when it is complete."""
     _log.info("decoding %d recordings into %s", len(recordings), folder)
     unfinished = folder.with_name(folder.name + ".unfinished")
@@ -114,7 +114,7 @@ def build(recordings: Sequence[Recording], folder: Path, most: float = math.inf,
     unfinished.rename(folder)
 
 
-def _fingerprint(recordings: Sequence[Recording], most: float, rate: int) -> str:
+def _fingerprint(recordings: Sequence[Utterance], most: float, rate: int) -> str:
     """Name what a cache is made of."""
     for recording in recordings:
         if not recording.path.is_file():
@@ -123,7 +123,7 @@ def _fingerprint(recordings: Sequence[Recording], most: float, rate: int) -> str
     return hashlib.sha256(json.dumps([most, rate, facts]).encode()).hexdigest()[:12]
 
 
-def _decoded(recordings: Sequence[Recording], most: float, rate: int) -> Iterator[tuple[Recording, NDArray[np.int16]]]:
+def _decoded(recordings: Sequence[Utterance], most: float, rate: int) -> Iterator[tuple[Utterance, NDArray[np.int16]]]:
     """Decode each in turn, but none of a speaker who has ``most`` seconds in that corpus."""
     taken: dict[tuple[str, str], float] = defaultdict(float)
     for recording in recordings:
