@@ -143,7 +143,7 @@ def report(people: Path, relay: dict[str, str], tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("evaluation") / "report"
     env = {**relay, "VOXRELAY_JUDGES": str(folder)}  # there are none
     # With this seed the three pairs have three targets, so that every voice has one to be shuffled with.
-    options = ("--pairs", "3", "--seed", "6", "--reference", "2", "--training", people / "carl", "-o", folder)
+    options = ("--pairs", "3", "--seed", "6", "--reference", "2", "--training", people, "-o", folder)
     return {"folder": folder, "again": ("evaluate", people, *options), "env": env} | dict(
         vox_json("evaluate", people, *options, env=env)
     )
