@@ -149,7 +149,7 @@ def test_discriminators_learn_to_tell(cache: Cache) -> None:
 
 def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
     """Only the frozen networks are asked: the voice that is heard comes nearer to the one that was asked for."""
-    weights = Weights(voice=1, content=0.3)
+    weights = Weights(voice=1, content=5)
     phase = replace(REBUILD, steps=60, learning_rate=5e-3, crop=96, weights=weights, convert=True)
     made = recipe(cache, replace(TINY, phases=(phase,)))
     told = next(made.feed(range(1)))
