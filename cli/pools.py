@@ -7,7 +7,7 @@ import typer
 from voxrelay.cli.output import Json, emit, explained, note
 from voxrelay.relay.errors import Exit
 
-Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of `pipeline`.")]
+Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of the profile.")]
 
 OurPools = Annotated[list[str] | None, typer.Argument(help="Pools; by default all of this machine.")]
 
@@ -23,7 +23,7 @@ def up(pools: Pools = None, json_output: Json = False) -> None:
     from voxrelay.relay import config as configuration
 
     config = configuration.load()
-    wanted = pools or config.pipeline_pools
+    wanted = pools or config.chain_pools()
     for pool in wanted:
         config.served_by(pool)
     environments.ensure(config, config.environments(wanted), note)

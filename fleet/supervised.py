@@ -119,7 +119,8 @@ class Supervised:
 def identity(config: Config) -> str:
     """Hash what tells the relays of this user apart: their places and their configuration."""
     places = [str(place) for place in (home.home(), home.models(), configuration.config_file())]
-    text = json.dumps([*places, config.model_dump(mode="json")])
+    # Whichever models a job chains, the same pools serve them.
+    text = json.dumps([*places, config.model_dump(mode="json", exclude={"profile", "profiles"})])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxrelay.producer import saved
@@ -22,19 +22,27 @@ class Asked:
     share: float
 
 
-def read_voices(names: Sequence[str], config: Config) -> TargetVoice:
+def read_voices(
+    names: Sequence[str], config: Config, source: Path | None = None, similarity: float = 1.0
+) -> TargetVoice:
     """Read voices, each a saved one, a file, a folder or a glob; several are blended.
 
-    However long a voice is, no more than ``limits.reference`` seconds of it are held.
+    However long a voice is, no more than ``limits.reference`` seconds of it are held. A ``similarity``
+    below 1 blends in the voice of the ``source``.
 
     Raises:
         BadInputError: a name matches nothing or two things, a weight is none, or a voice is unreadable, too
-            short or silent.
+            short or silent; or a similarity that is not above 0 and at most 1.
 
     """
+    if not 0 < similarity <= 1:
+        raise BadInputError(f"similarity {similarity:g}", hint="above 0, and at most 1: the target's voice alone")
     clips: list[Clip] = []
     notes: list[str] = []
-    for asked in shares(names):
+    wanted = [replace(asked, share=asked.share * similarity) for asked in shares(names)]
+    if source and similarity < 1:
+        wanted.append(Asked(str(source), 1 - similarity))
+    for asked in wanted:
         more, said = _read(asked, config)
         clips += more
         notes += said

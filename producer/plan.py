@@ -66,8 +66,9 @@ def plan_conversion(
     allow_gaps: bool = False,
     keep: bool = False,
     transpose: float | None = None,
+    similarity: float = 1.0,
 ) -> Plan:
-    """Plan the conversion of a recording.
+    """Plan the conversion of a recording; the arguments are those of ``Producer.convert``.
 
     Raises:
         BadInputError: a recording that cannot be used, or more semitones than make sense.
@@ -78,7 +79,7 @@ def plan_conversion(
         raise BadInputError(f"transposed by {transpose:g} semitones", hint=f"allowed: up to {TRANSPOSED:g} either way")
     chain = _chain(config, STAGES, models)
     recording = survey(source, config.limits.shortest, config.limits.source)
-    target = _voices(config, voice)
+    target = _voices(config, voice, source, similarity)
     manifest = _manifest(config, chain, _windows(config, recording), target, recording)
     wishes = {"allow_gaps": allow_gaps, "keep": keep, "transpose": transpose}
     return Plan(manifest.model_copy(update=wishes), target, recording)
@@ -98,7 +99,7 @@ def plan_stages(
     Args:
         config: the configuration.
         stages: the stages of the chain, in order.
-        models: models that are not those of ``pipeline``, by stage.
+        models: models that are not those of the profile, by stage.
         voice: the target voice, if a stage needs one.
         source: the recording, if the chain begins with one.
         frames: how many content frames it begins with otherwise.
@@ -128,14 +129,16 @@ def plan_preparation(config: Config, stages: Sequence[Stage], models: Mapping[St
 
 
 def _chain(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str]) -> list[Link]:
-    chosen = {**config.pipeline, **models}
+    chosen = {**config.chain(), **models}
     for stage in stages:
         config.model(stage, chosen[stage])
     return [Link(stage=stage, model=chosen[stage]) for stage in stages]
 
 
-def _voices(config: Config, voice: str | Sequence[str]) -> TargetVoice:
-    return read_voices([voice] if isinstance(voice, str) else voice, config)
+def _voices(
+    config: Config, voice: str | Sequence[str], source: Path | None = None, similarity: float = 1.0
+) -> TargetVoice:
+    return read_voices([voice] if isinstance(voice, str) else voice, config, source, similarity)
 
 
 def _windows(config: Config, recording: Recording) -> list[Span]:

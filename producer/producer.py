@@ -37,6 +37,7 @@ class Producer:
 
     Args:
         config: the configuration; by default ``queues.yml`` and the environment.
+        profile: models to chain, a profile of the configuration; by default the one that it names.
         cold: bring up a relay for each call alone and leave nothing behind.
         note: called with a line whenever something takes a while.
 
@@ -47,9 +48,14 @@ class Producer:
     """
 
     def __init__(
-        self, config: Config | None = None, *, cold: bool = False, note: Callable[[str], None] = ignore
+        self,
+        config: Config | None = None,
+        *,
+        profile: str = "",
+        cold: bool = False,
+        note: Callable[[str], None] = ignore,
     ) -> None:
-        self.config = config or configuration.load()
+        self.config = (config or configuration.load()).with_profile(profile)
         self.cold, self.note = cold, note
 
     def convert(
@@ -62,6 +68,7 @@ class Producer:
         keep_tensors: Path | None = None,
         allow_gaps: bool = False,
         transpose: float | None = None,
+        similarity: float = 1.0,
         on_progress: OnProgress = ignore,
     ) -> Result:
         """Convert a recording to another voice and write it at 22.05 kHz.
@@ -73,10 +80,11 @@ class Producer:
             voice: target voice, a saved one, a file, folder or glob; several are blended, in equal parts or
                 by weights, ``["anna:0.6", "ben:0.4"]``.
             output: file to write; its suffix is the format.
-            models: models to use instead of those of ``pipeline`` in ``queues.yml``, by stage.
+            models: models to use instead of those of the profile in ``queues.yml``, by stage.
             keep_tensors: folder to write everything to that passed between the stages.
             allow_gaps: leave silence where a window had to be given up, rather than fail.
             transpose: semitones to move the melody by; None: into the target's register.
+            similarity: how far to go from the source's voice to the target's, above 0 and up to 1.
             on_progress: called as each stage ends on each window.
 
         Raises:
@@ -86,7 +94,14 @@ class Producer:
         keep = keep_tensors is not None
         check_writable(Path(output))
         plan = plan_conversion(
-            self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, keep=keep, transpose=transpose
+            self.config,
+            Path(source),
+            voice,
+            models or {},
+            allow_gaps=allow_gaps,
+            keep=keep,
+            transpose=transpose,
+            similarity=similarity,
         )
         with Partial.open(Path(output), plan.manifest.request) as partial:
             keeper = Keeper(keep_tensors) if keep_tensors else None
@@ -117,6 +132,7 @@ class Producer:
         models: Mapping[Stage, str] | None = None,
         allow_gaps: bool = False,
         transpose: float | None = None,
+        similarity: float = 1.0,
         on_done: Callable[[Conversion], None] | None = None,
     ) -> Conversion:
         """Enqueue a conversion and return at once; it goes on without this process.
@@ -127,6 +143,7 @@ class Producer:
             models: models to use, as for :meth:`convert`.
             allow_gaps: leave silence where a window had to be given up, rather than fail.
             transpose: semitones to move the melody by; None: into the target's register.
+            similarity: how far to go from the source's voice to the target's, above 0 and up to 1.
             on_done: called from another thread when the job has ended, whichever way.
 
         Raises:
@@ -136,7 +153,13 @@ class Producer:
         if self.cold:
             raise BadConfigError("a cold relay ends with its command and cannot keep a job", hint="leave cold out")
         plan = plan_conversion(
-            self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, transpose=transpose
+            self.config,
+            Path(source),
+            voice,
+            models or {},
+            allow_gaps=allow_gaps,
+            transpose=transpose,
+            similarity=similarity,
         )
         with local.relay(self.config, plan.manifest.chain, cold=False, note=self.note) as config:
             conversion = self._submit(Session.open(config), plan)

@@ -109,9 +109,10 @@ class Timeouts(_Section):
 
 
 class Model(_Section):
-    """One model: where it runs and with which options."""
+    """One model: where it runs, with which options, and, if its name does not say it, which program it is."""
 
     pool: Name
+    kind: Name | None = None
     file: str | None = None
     options: dict[str, str | int | float | bool | None] = {}
 
@@ -137,17 +138,21 @@ class Config(_Section):
     lifetimes: Lifetimes = Lifetimes()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
-    pipeline: dict[Stage, Name]
+    profile: Name
+    profiles: dict[Name, dict[Stage, Name]]
     stages: dict[Stage, dict[Name, Model]]
     pools: dict[Name, Pool]
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
+        if self.profile not in self.profiles:
+            raise ValueError(f"profile: found {self.profile!r}, allowed: {', '.join(self.profiles) or 'none'}")
         for stage in STAGES:
             models = self.stages.get(stage, {})
-            if self.pipeline.get(stage) not in models:
-                found = self.pipeline.get(stage)
-                raise ValueError(f"pipeline.{stage}: found {found!r}, allowed: {', '.join(models) or 'none'}")
+            for profile, chain in self.profiles.items():
+                if (found := chain.get(stage)) not in models:
+                    where = f"profiles.{profile}.{stage}"
+                    raise ValueError(f"{where}: found {found!r}, allowed: {', '.join(models) or 'none'}")
             for name, model in models.items():
                 if model.pool not in self.pools:
                     where = f"stages.{stage}.{name}.pool"
@@ -189,10 +194,32 @@ class Config(_Section):
                 f"no {stage} model {name!r}", where=f"stages.{stage}", hint=f"there are {known}"
             ) from None
 
-    @property
-    def pipeline_pools(self) -> list[str]:
-        """Pools of the default chain, in its order."""
-        return [self.model(stage, self.pipeline[stage]).pool for stage in STAGES]
+    def chain(self, profile: str = "") -> dict[Stage, str]:
+        """Return the models of a profile by stage; by default of the one that ``profile`` names.
+
+        Raises:
+            BadConfigError: there is no such profile.
+
+        """
+        try:
+            return dict(self.profiles[profile or self.profile])
+        except KeyError:
+            hint = f"there are {', '.join(self.profiles)}"
+            raise BadConfigError(f"no profile {profile!r}", where="profiles", hint=hint) from None
+
+    def with_profile(self, profile: str) -> "Config":
+        """Return this with another profile in force; an empty name changes nothing.
+
+        Raises:
+            BadConfigError: there is no such profile.
+
+        """
+        self.chain(profile)
+        return self.model_copy(update={"profile": profile or self.profile})
+
+    def chain_pools(self, profile: str = "") -> list[str]:
+        """Return the pools of a profile, in the order of the stages."""
+        return [self.model(stage, name).pool for stage, name in self.chain(profile).items()]
 
     @cached_property
     def contract(self) -> str:

@@ -82,6 +82,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     config = yaml.safe_load((ROOT / "queues.yml").read_text())
     config["stages"]["content"]["toy"] = {"pool": "content", "file": "toy.py"}  # the one line of a new model
     config["limits"]["source"] = 40
+    config["profile"] = "plain"
     (folder / "queues.yml").write_text(yaml.safe_dump(config))
     script = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
     weights = folder / "models" / "checkpoint_best_legacy_500.pt"

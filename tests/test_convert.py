@@ -214,7 +214,7 @@ def test_the_python_api(
     done = Producer().convert(male, str(female), tmp_path / "out.flac", on_progress=steps.append)
     assert done.output.is_file()
     assert {(step.stage, step.done, step.total) for step in steps} >= {(stage, 3, 3) for stage in STAGES}
-    assert done.models == dict(configuration.load().pipeline)
+    assert done.models == configuration.load().chain()
 
 
 def test_a_killed_worker_is_started_again(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
@@ -234,3 +234,23 @@ def test_a_killed_worker_is_started_again(relay: dict[str, str], male: Path, fem
         time.sleep(0.5)
     assert mel_process() != before
     vox("convert", male, "--voice", female, "-o", tmp_path / "out.wav", env=relay)
+
+
+def test_less_similarity_goes_less_far(
+    relay: dict[str, str], male: Path, female: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in relay.items():
+        monkeypatch.setenv(name, value)
+    producer = Producer()
+    for name, similarity in {"whole.wav": 1.0, "half.wav": 0.5}.items():
+        producer.convert(male, str(female), tmp_path / name, similarity=similarity)
+    source, whole, half = (producer.embed(str(p)).data for p in (male, tmp_path / "whole.wav", tmp_path / "half.wav"))
+    assert half @ source > whole @ source
+    options = ("--voice", female, "-o", tmp_path / "x.wav", "--similarity", "0")
+    assert "above 0" in vox("convert", male, *options, env=relay, code=3).stderr
+
+
+def test_a_profile_is_a_chain_of_models(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
+    options = ("convert", male, "--voice", female, "-o", tmp_path / "lite.wav", "--profile")
+    assert vox_json(*options, "lite", env=relay)["models"] == configuration.load().chain("lite")
+    assert "there are lite" in vox(*options, "none", env=relay, code=4).stderr

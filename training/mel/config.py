@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from voxrelay.training.crops import Share
 from voxrelay.training.phases import Count, Course, Phase, Positive, Weight
+from voxrelay.training.virtual import VirtualConfig
 from voxrelay.workers.mel.modulated import Shape
 
 
@@ -96,6 +97,7 @@ class MelConfig(Course):
         phases: in turn.
         shares: of each corpus in a batch, relative to each other; a corpus without one has 1.
         exponent: a speaker is drawn with the probability of their seconds to this power.
+        virtual: voices that nobody has.
         doubt: what the network is told less exactly than it is known.
         betas: of AdamW.
         clip: largest norm of a gradient.
@@ -107,6 +109,7 @@ class MelConfig(Course):
     phases: Annotated[tuple[MelPhase, ...], Field(min_length=1)]
     shares: dict[str, float] = Field(default_factory=dict)
     exponent: float = 0.3
+    virtual: VirtualConfig = VirtualConfig()
     doubt: Doubt = Doubt()
     betas: tuple[Share, Share] = (0.8, 0.99)
     clip: Positive = 20.0

@@ -9,11 +9,11 @@ import torch
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError
-from voxrelay.training import card, checkpoint, held_back, phases
+from voxrelay.training import card, checkpoint, held_back, phases, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.feed import feed
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, Told
+from voxrelay.training.mel.batches import Batches, Source, Told
 from voxrelay.training.mel.config import MelConfig, MelPhase
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Figures, Learner
@@ -55,8 +55,14 @@ class MelRecipe:
             what = f"content of {found.width} features, {config.shape.features} in the configuration"
             raise BadConfigError(what, where=str(weights), hint="set shape.features")
         held = held_back.speakers(cache.clips, config.held_back)
-        self._batches = Batches(cache, found, held, config)
-        self._validation = Validation(cache, found, self._batches.speakers, held)
+        real = Source(cache, found, held, config)
+        sources = {real: 1.0}
+        if config.virtual.share:
+            made = virtual.prepare(cache, held, config.virtual)
+            other = Source(made, material.prepare(made, weights), (), config)
+            sources = {real: 1 - config.virtual.share, other: config.virtual.share}
+        self._batches = Batches(sources, config.seed)
+        self._validation = Validation(cache, found, real.speakers, held)
         self.state = MelState(config, device)
         self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
 

@@ -47,7 +47,7 @@ def load_model(stage: Stage, name: str, model: Model, placement: Placement) -> A
         UnavailableError: a file that the model needs is missing.
 
     """
-    module = _from_file(stage, name, model.file) if model.file else _built_in(stage, name)
+    module = _from_file(stage, name, model.file) if model.file else _built_in(stage, model.kind or name)
     load = getattr(module, "load", None)
     where = f"stages.{stage}.{name}"
     if not callable(load):
@@ -68,7 +68,7 @@ def _built_in(stage: Stage, name: str) -> ModuleType:
     """Import workers/STAGE/NAME.py."""
     module = f"voxrelay.workers.{stage}.{name.replace('-', '_')}"
     if importlib.util.find_spec(module) is None:
-        hint = "a model that voxrelay does not ship names its `file`"
+        hint = "name its `kind`, one that voxrelay ships, or its `file`"
         raise BadConfigError(f"there is no model {name!r}", where=f"stages.{stage}.{name}", hint=hint)
     return importlib.import_module(module)
 

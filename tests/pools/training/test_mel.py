@@ -13,11 +13,11 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, UnavailableError
 from voxrelay.relay.tensors import MEL
 from voxrelay.training import __main__ as command
-from voxrelay.training import checkpoint, config
+from voxrelay.training import checkpoint, config, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.export import export
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, cut
+from voxrelay.training.mel.batches import Batches, Source, cut
 from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Learner, converted
@@ -83,7 +83,9 @@ def test_a_crop_is_read_where_the_pool_reads_it(cache: Cache) -> None:
 
 def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
     found = material.prepare(cache, cache.folder / "listener.safetensors")
-    batches = Batches(cache, found, {"s1"}, TINY)
+    made = virtual.prepare(cache, {"s1"}, TINY.virtual)
+    other = Source(made, material.prepare(made, cache.folder / "listener.safetensors"), (), TINY)
+    batches = Batches({Source(cache, found, {"s1"}, TINY): 0.5, other: 0.5}, TINY.seed)
     one, again = batches.batch(5, 3, 40), batches.batch(5, 3, 40)
     assert torch.equal(one.mel, again.mel)
     assert torch.equal(one.voice, again.voice)
@@ -91,9 +93,19 @@ def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
     assert torch.linalg.vector_norm(one.voice, dim=1) == pytest.approx(1, abs=1e-4)
 
 
+def test_virtual_voices_are_higher_and_lower_than_whom_they_are_made_of(cache: Cache) -> None:
+    made = virtual.prepare(cache, {"s1"}, TINY.virtual)
+    assert len({clip.speaker for clip in made.clips}) == 2 * 3
+    assert not any(clip.speaker.startswith("s1@") for clip in made.clips)
+    voices = Source(made, material.prepare(made, cache.folder / "listener.safetensors"), (), TINY).speakers.registers
+    low, high = (voices[f"s0@{factor:.3f}"] for factor in virtual.factors("s0", TINY.virtual))
+    assert 90 * 0.84 < np.exp(low.median) < 90 * 0.95
+    assert 90 * 1.06 < np.exp(high.median) < 90 * 1.19
+
+
 def test_a_voice_comes_from_elsewhere_in_what_its_speaker_said(cache: Cache) -> None:
     found = material.prepare(cache, cache.folder / "listener.safetensors")
-    speakers = Batches(cache, found, (), TINY).speakers
+    speakers = Source(cache, found, (), TINY).speakers
     clip = cache.clips[0]
     own = len(found.voices.of(clip))
     everything = len(speakers.partials(clip.speaker))
@@ -137,7 +149,7 @@ def test_discriminators_learn_to_tell(cache: Cache) -> None:
 
 def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
     """Only the frozen networks are asked: the voice that is heard comes nearer to the one that was asked for."""
-    weights = Weights(voice=1, content=0.3)
+    weights = Weights(voice=1, content=5)
     phase = replace(REBUILD, steps=60, learning_rate=5e-3, crop=96, weights=weights, convert=True)
     made = recipe(cache, replace(TINY, phases=(phase,)))
     told = next(made.feed(range(1)))
