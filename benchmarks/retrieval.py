@@ -1,10 +1,12 @@
 """Retrieval from 10 s to 10 min: seconds and peak memory by length, and its search beside scikit-learn's.
 
 .voxrelay/envs/mel/bin/python -P benchmarks/retrieval.py
+OMP_NUM_THREADS=1 .voxrelay/envs/mel/bin/python -P benchmarks/retrieval.py content.safetensors
 
 Seconds are those of one core. Content is random, smooth as speech is (an average over nine frames): 13 features as
 ``mfcc`` has, and 768 as ContentVec. A source comes as in a pool, by windows of 256 frames of which 224 are heard; each
-case is a process of its own. The other searches find the same frames among stacked ones.
+case is a process of its own. The other searches find the same frames among stacked ones; with a file of content, which
+``vox stage content`` writes, in what was really said: a window of its end is sought in the minutes before.
 """
 
 import itertools
@@ -16,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +32,7 @@ SECONDS = (10, 60, 600)
 WIDTHS = (13, 768)
 WINDOW, HEARD = 256, 224
 NEIGHBOURS, CONTEXT = 30, 2
+HEADER = "| features | reference | search | built s | a window s |\n|---|---|---|---|---|"
 ALGORITHMS = ("brute", "kd_tree", "ball_tree")  # of scikit-learn
 
 
@@ -67,17 +71,22 @@ def case(width: int, source: int, reference: int) -> dict[str, float]:
 
 
 def searches(width: int, reference: int) -> dict[str, float]:
-    """Seconds of building and asking each search once, for one window."""
+    """Seconds of building and asking each search once, for one window of random content."""
+    algorithms = ALGORITHMS if reference < SECONDS[-1] else ALGORITHMS[:1]  # trees take minutes there
+    return compare(smooth(reference * 50, width, 1), smooth(WINDOW, width, 2), algorithms)
+
+
+def compare(frames: Floats, said: Floats, algorithms: tuple[str, ...]) -> dict[str, float]:
+    """Seconds of building each search and of asking it for one window."""
     from sklearn.neighbors import NearestNeighbors
 
-    frames, said = smooth(reference * 50, width, 1), smooth(WINDOW, width, 2)
     found: dict[str, float] = {}
     began = time.process_time()
     ours = Search([frames], CONTEXT)
     found["ours, built"] = time.process_time() - began
     found["ours"] = _timed(partial(ours.nearest, said, NEIGHBOURS))
     long, short = (_stacked(each) for each in (frames, said))
-    for algorithm in ALGORITHMS if reference < SECONDS[-1] else ALGORITHMS[:1]:  # trees take minutes there
+    for algorithm in algorithms:
         began = time.process_time()
         theirs = NearestNeighbors(algorithm=algorithm).fit(long)
         found[f"{algorithm}, built"] = time.process_time() - began
@@ -115,16 +124,30 @@ def main() -> None:
         print(
             f"| {width} | {source} s | {reference} s | {times} | {done['peak']:.0f} | {done['bare']:.0f} |", flush=True
         )
-    print("\n| features | reference | search | built s | a window s |\n|---|---|---|---|---|")
+    print(f"\n{HEADER}")
     for width, reference in itertools.product(WIDTHS, SECONDS):
-        done = _apart("searches", width, reference)
-        for name in (name for name in ("ours", *ALGORITHMS) if name in done):
-            row = f"{name} | {done[name + ', built']:.3f} | {done[name]:.4f}"
-            print(f"| {width} | {reference} s | {row} |", flush=True)
+        show(width, reference, _apart("searches", width, reference))
+
+
+def show(width: int, reference: int, done: dict[str, float]) -> None:
+    """Print rows of the second table."""
+    for name in (name for name in ("ours", *ALGORITHMS) if name in done):
+        row = f"{name} | {done[name + ', built']:.3f} | {done[name]:.4f}"
+        print(f"| {width} | {reference} s | {row} |", flush=True)
+
+
+def said(file: Path) -> None:
+    """Print the second table for recorded content."""
+    frames = Content.from_bytes(file.read_bytes()).data.astype(np.float32)
+    before, window = frames[:-WINDOW][-SECONDS[-1] * 50 :], frames[-WINDOW:]
+    print(HEADER)
+    show(frames.shape[1], len(before) // 50, compare(before, window, ALGORITHMS))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[-1].endswith(".safetensors"):
+        said(Path(sys.argv[-1]))
+    elif len(sys.argv) > 1:
         print(json.dumps({"case": case, "searches": searches}[sys.argv[1]](*map(int, sys.argv[2:]))))
     else:
         main()

@@ -37,7 +37,8 @@ class Search:
 
     def centred(self, features: Floats) -> Floats:
         """Take the reference's mean off."""
-        return (features - self.mean).astype(np.float32)
+        centred: Floats = (features - self.mean).astype(np.float32)
+        return centred
 
     def frames(self, numbers: Frames) -> Floats:
         """Return frames by their numbers, centred."""
@@ -65,14 +66,15 @@ class Search:
     def _block(self, sought: Floats, count: int) -> tuple[Floats, Frames]:
         """Find the nearest frames of a few, [frames + 2 * context, features]."""
         height = len(sought) - 2 * self.context
-        squares, rows = np.full((height, count), np.inf, np.float32), np.zeros((height, count), np.intp)
+        squares: Floats = np.full((height, count), np.inf, np.float32)
+        rows: Frames = np.zeros((height, count), np.intp)
         for start in range(0, len(self._rows) - 2 * self.context, _SEARCHED):
             values = self._distances(sought, start)
             full = np.isfinite(squares[:, -1]).all()
             found, columns = _below(values, squares[:, -1:]) if full else _smallest(values, count)
             squares, rows = np.hstack([squares, found]), np.hstack([rows, start + columns])
             order = np.argsort(squares, axis=1, kind="stable")[:, :count]
-            squares, rows = (np.take_along_axis(part, order, axis=1) for part in (squares, rows))
+            squares, rows = np.take_along_axis(squares, order, axis=1), np.take_along_axis(rows, order, axis=1)
         return np.sqrt(np.maximum(squares, 0)), self._frame_at[rows]
 
     def _distances(self, sought: Floats, start: int) -> Floats:
