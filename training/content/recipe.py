@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -43,7 +43,7 @@ class ContentRecipe:
         views = Views(config.views, torch.from_numpy(mel_filters(bands.SPEC)))
         self._batches = Batches(cache, held, config, views)
         self._validation = Validation(cache, held, config, views)
-        self._spoken = lambda: hiding.spoken(cache, held, views)
+        self._spoken = partial(hiding.spoken, cache, held, views)
         self.state = ContentState(config, len(self._batches.speakers), device)
         self._learner = Learner(self.state)
         self._normalise()
@@ -88,7 +88,9 @@ class ContentRecipe:
     @cached_property
     def _finished(self) -> tuple[Encoder, Heads]:
         heard = [each.to(self._device) for each in self._spoken()]
-        return hiding.hide(self.state.average, self.state.heads_average, heard, self.course.hidden)
+        learnt = self.state.average, self.state.heads_average
+        made: tuple[Encoder, Heads] = hiding.hide(*learnt, heard, self.course.hidden)
+        return made
 
     @property
     def about(self) -> str:

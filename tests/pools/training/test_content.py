@@ -193,9 +193,9 @@ def test_who_speaks_is_taken_out_and_what_is_said_stays() -> None:
             middles = torch.stack([rows.mean(dim=0) for rows in content])
             return float(middles.std(dim=0).norm()), reader.phones(torch.cat(content)).argmax(dim=-1)
 
-    (before, phones_before), (after, phones_after) = told(encoder, heads), told(made, read_again)
+    (before, wanted), (after, found), (_, unfitted) = told(encoder, heads), told(made, read_again), told(made, heads)
     assert after < 0.3 * before
-    assert (phones_before == phones_after).float().mean() > 0.6
+    assert (found == wanted).float().mean() > 1.2 * (unfitted == wanted).float().mean()
     assert unchanged.phones.weight.shape == heads.phones.weight.shape
 
 
