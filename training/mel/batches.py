@@ -14,7 +14,7 @@ from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.draw import Draw
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
-from voxrelay.workers.mel.gr0 import prosody_rows
+from voxrelay.workers.mel.following import prosody_rows
 from voxrelay.workers.mel.pitch import Prosody, Register, register
 
 Floats = NDArray[np.float32]

@@ -9,7 +9,8 @@ from pydantic.dataclasses import dataclass
 from voxrelay.training.crops import Share
 from voxrelay.training.phases import Count, Course, Phase, Positive, Weight
 from voxrelay.training.virtual import VirtualConfig
-from voxrelay.workers.mel.modulated import Shape
+from voxrelay.workers.mel import modulated
+from voxrelay.workers.mel.networks import Shape
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -93,7 +94,7 @@ class MelConfig(Course):
     """How an acoustic model is trained.
 
     Args:
-        shape: of the network; its ``features`` are those of the content.
+        shape: of the network, which says whether it is that of gr0 or of autovc-f0; its ``features`` are the content's.
         phases: in turn.
         shares: of each corpus in a batch, relative to each other; a corpus without one has 1.
         exponent: a speaker is drawn with the probability of their seconds to this power.
@@ -105,7 +106,7 @@ class MelConfig(Course):
 
     """
 
-    shape: Shape = Shape()
+    shape: Shape = modulated.Shape()
     phases: Annotated[tuple[MelPhase, ...], Field(min_length=1)]
     shares: dict[str, float] = Field(default_factory=dict)
     exponent: float = 0.3

@@ -24,7 +24,9 @@ from voxrelay.training.mel.learning import Learner, converted
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.run import Run
 from voxrelay.workers.content import encoder
-from voxrelay.workers.mel.modulated import Shape, read, to_mel_frames
+from voxrelay.workers.mel import bottleneck
+from voxrelay.workers.mel.modulated import Shape
+from voxrelay.workers.mel.networks import read, to_mel_frames
 
 CPU = torch.device("cpu")
 LISTENER = encoder.Shape(features=8, channels=8, blocks=1, kernel=3, expansion=1)
@@ -180,14 +182,18 @@ def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
         assert functional.cosine_similarity(said(mel), to_mel_frames(content), dim=-1).mean() > 0.8
 
 
-def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path) -> None:
-    run = Run(recipe(cache), tmp_path / "run")
+NECK = replace(TINY, shape=bottleneck.Shape(features=8, neck=2, channels=8, decoder=8, postnet=4))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("gr0", TINY), ("autovc-f0", NECK)])
+def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path, name: str, settings: MelConfig) -> None:
+    run = Run(recipe(cache, settings), tmp_path / "run")
     run.start()
     run.go(until=3)
-    export(recipe(cache), tmp_path / "run", cache, tmp_path / "toy.safetensors")
-    network, content = read(tmp_path / "toy.safetensors")
+    export(recipe(cache, settings), tmp_path / "run", cache, tmp_path / "toy.safetensors")
+    network, content = read(tmp_path / "toy.safetensors", name)
     assert content == "contentvec-lite"
-    assert network.shape == TINY.shape
+    assert network.shape == settings.shape
     card = (tmp_path / "toy.md").read_text()
     assert "2 of rebuild, 1 of discriminators" in card
     assert "driven by a stranger" in card
@@ -198,6 +204,9 @@ def test_content_of_another_size_is_refused(cache: Cache) -> None:
         recipe(cache, replace(TINY, shape=Shape()))
 
 
-def test_the_configuration_that_comes_along_is_valid() -> None:
+def test_the_configurations_that_come_along_are_valid() -> None:
+    neck = config.read(Path(command.__file__).with_name("autovc_f0.yml"), MelConfig)
+    assert isinstance(neck.shape, bottleneck.Shape)
     settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
+    assert isinstance(settings.shape, Shape)
     assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial", "convert"]
