@@ -70,5 +70,5 @@ lock: .venv/uv
 
 # Weights and saved voices stay: they cannot be built again.
 clean:
-	test ! -d .voxrelay || find .voxrelay -mindepth 1 -maxdepth 1 ! -name models ! -name voices -exec rm -rf {} +
+	test ! -d .voxrelay || find .voxrelay -mindepth 1 -maxdepth 1 ! -name models ! -name models.lock ! -name voices -exec rm -rf {} +
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache demo-*.wav

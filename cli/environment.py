@@ -39,4 +39,4 @@ def _show(*, json_output: bool) -> None:
         emit({"environments": rows})
         return
     for row in rows:
-        typer.echo(f"{row['environment']:<18}{'built' if row['built'] else 'missing':<10}{row['folder']}")
+        typer.echo(f"{row['environment']:<22}{'built' if row['built'] else 'missing':<10}{row['folder']}")

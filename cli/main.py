@@ -11,6 +11,7 @@ from voxrelay.cli import (
     environment,
     evaluate,
     job,
+    model,
     pools,
     stage,
     trace,
@@ -47,6 +48,7 @@ app.command("evaluate", epilog="Example: vox evaluate recordings/ --pairs 20 -o 
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
 app.add_typer(train.app, name="train")
+app.add_typer(model.app, name="model")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(doctor.config)
 app.command("doctor", epilog="Example: vox doctor")(doctor.doctor)
 

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from voxrelay.producer.collect import Progress as Step
@@ -18,13 +27,14 @@ _PARTS = {"reference": "voice", "window": "speech"}
 class _Bars:
     """Bars on the error stream, each of which appears when there is something to show."""
 
+    count: type[ProgressColumn] = MofNCompleteColumn
+
     def __init__(self, *, quiet: bool) -> None:
-        columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description:<18}"), BarColumn(), self.count(), TimeElapsedColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,6 +42,7 @@ class _Bars:
 
     def _show(self, label: str, done: int, total: int) -> None:
         if label not in self._tasks:
+            self._progress.start()
             self._tasks[label] = self._progress.add_task(label, total=total)
         self._progress.update(self._tasks[label], completed=done)
 
@@ -50,6 +61,12 @@ class StepBars(_Bars):
     def update(self, label: str, done: int, total: int) -> None:
         """Show that so much of a step is done."""
         self._show(label, done, total)
+
+
+class ByteBars(StepBars):
+    """One bar for each file that is fetched, on the error stream."""
+
+    count = DownloadColumn
 
 
 def print_works(works: Iterable[Work]) -> None:

@@ -87,6 +87,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     script = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
     weights = folder / "models" / "checkpoint_best_legacy_500.pt"
     run_in("content-fairseq", str(script), str(weights))
+    converted = folder / "models" / "contentvec.safetensors"
+    run_in("content-transformers", "-m", "voxrelay.workers.content.convert", str(weights), str(converted))
     weights = folder / "models" / config["stages"]["vocoder"]["bigvgan"]["options"]["weights"]
     run_in("vocoder", str(ROOT / "tests" / "pools" / "vocoder" / "second.py"), str(weights))
     return {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
@@ -94,7 +96,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def relay(settings: dict[str, str]) -> Iterator[dict[str, str]]:
-    """A warm relay of four pools on a private redis-server; yields the variables that lead to it."""
+    """A warm relay of all pools on a private redis-server; yields the variables that lead to it."""
     vox("up", env=settings)
     yield settings
     vox("down", env=settings)

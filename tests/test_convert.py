@@ -132,17 +132,20 @@ def test_a_new_model_is_one_file_and_one_line(relay: dict[str, str], male: Path,
     assert done["models"]["content"] == "toy"
 
 
-def test_contentvec_runs_in_a_fifth_environment(
-    relay: dict[str, str], male: Path, female: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("model", "environment"), [("contentvec", "content-transformers"), ("contentvec-fairseq", "content-fairseq")]
+)
+def test_each_backend_of_contentvec_runs_in_an_environment_of_its_own(
+    model: str, environment: str, relay: dict[str, str], male: Path, female: Path, tmp_path: Path
 ) -> None:
-    done = vox_json("convert", male, "--voice", female, "--content", "contentvec", "-o", tmp_path / "o.wav", env=relay)
-    assert {work["environment"] for work in done["stages"]} == {"speaker", "content-fairseq", "mel", "vocoder"}
+    done = vox_json("convert", male, "--voice", female, "--content", model, "-o", tmp_path / "o.wav", env=relay)
+    assert {work["environment"] for work in done["stages"]} == {"speaker", environment, "mel", "vocoder"}
     sound, rate = soundfile.read(male)
     for seconds, frames in ((3, 150), (6, 300)):
         soundfile.write(tmp_path / "in.wav", sound[: seconds * rate], rate)
-        arguments = ("stage", "content", tmp_path / "in.wav", "--model", "contentvec", "-o", tmp_path / "c.safetensors")
+        arguments = ("stage", "content", tmp_path / "in.wav", "--model", model, "-o", tmp_path / "c.safetensors")
         assert vox_json(*arguments, env=relay)["shape"][0] == frames
-    assert "content-fairseq" in {worker["pool"] for worker in vox_json("ps", env=relay)["workers"]}
+    assert environment in {worker["pool"] for worker in vox_json("ps", env=relay)["workers"]}
 
 
 def test_bigvgan_is_swapped_in_by_one_option(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ ALLOWED = {
     "training": {"training", "workers", "relay"},
     "checks": {"checks", "workers", "relay"},
 }
-HEAVY = {"torch", "librosa", "resemblyzer", "fairseq", "sklearn", "scipy", "matplotlib"}
+HEAVY = {"torch", "librosa", "resemblyzer", "fairseq", "transformers", "safetensors", "sklearn", "scipy", "matplotlib"}
 FILES = [path for room in ALLOWED for path in sorted((ROOT / room).rglob("*.py"))]
 
 

@@ -7,13 +7,12 @@ on mel bands, a hundredth of the computation. It claims none of the published fi
 from collections.abc import Sequence
 
 import librosa
-import numpy as np
 import torch
 
 from voxrelay.relay import clock
-from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio, Content
 from voxrelay.workers.content.bands import SPEC, log_bands
+from voxrelay.workers.content.clips import stack
 from voxrelay.workers.content.encoder import NAME, Encoder, read
 from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
@@ -35,13 +34,8 @@ class ContentVecLite:
             BadInputError: a clip at another rate, or shorter than one frame.
 
         """
-        for clip in clips:
-            if clip.rate != clock.RATE or len(clip.data) < clock.CONTENT_HOP:
-                what = f"a clip of {len(clip.data)} samples at {clip.rate} Hz"
-                hint = f"{NAME} takes {clock.CONTENT_HOP} samples or more at {clock.RATE} Hz"
-                raise BadInputError(what, hint=hint)
         whole = clock.content_frames(len(clips[0].data)) * clock.CONTENT_HOP
-        sound = torch.from_numpy(np.stack([clip.data[:whole] for clip in clips])).float()
+        sound = torch.from_numpy(stack(clips, NAME)[:, :whole])
         return [Content(row, model=NAME) for row in self._encode(log_bands(sound, self._filters)).numpy()]
 
 

@@ -16,8 +16,9 @@ import librosa
 import numpy as np
 
 from voxrelay.relay.clock import CONTENT_HOP, RATE
-from voxrelay.relay.errors import BadConfigError, BadInputError
+from voxrelay.relay.errors import BadConfigError
 from voxrelay.relay.tensors import Audio, Content, Floats
+from voxrelay.workers.content.clips import check
 
 _WINDOW = 1024  # long enough that single harmonics, and so pitch, leave few traces
 _MARGIN = (_WINDOW - CONTENT_HOP) // 2
@@ -36,7 +37,7 @@ class Mfcc:
     def survey(self, clips: Sequence[Audio]) -> list[float]:
         """Measure a recording, float [N] at 16 kHz each: the warp, and the mean of each coefficient in dB."""
         for clip in clips:
-            _check(clip)
+            check(clip, "mfcc")
         warp = _warp([clip.data for clip in clips])
         cepstra = np.concatenate([self._cepstra(clip.data, warp) for clip in clips])
         return [warp, *map(float, cepstra.mean(axis=0))]
@@ -53,7 +54,7 @@ class Mfcc:
         return [self._encode(clip, survey) for clip, survey in zip(clips, surveys, strict=True)]
 
     def _encode(self, clip: Audio, survey: list[float]) -> Content:
-        _check(clip)
+        check(clip, "mfcc")
         warp, mean = survey[0], np.asarray(survey[1:], dtype=np.float32)
         return Content(np.ascontiguousarray(self._cepstra(clip.data, warp) - mean), model="mfcc")
 
@@ -88,12 +89,6 @@ def load(coefficients: int = 13, bands: int = 40, highest: float = 6400.0) -> Mf
         what = f"coefficients {coefficients}, bands {bands}, highest {highest}"
         raise BadConfigError(what, where="mfcc", hint="allowed: coefficients from 1 to bands, highest up to 6600 Hz")
     return Mfcc(coefficients, bands, highest)
-
-
-def _check(clip: Audio) -> None:
-    if clip.rate != RATE or len(clip.data) < CONTENT_HOP:
-        what = f"a clip of {len(clip.data)} samples at {clip.rate} Hz"
-        raise BadInputError(what, hint=f"mfcc takes {CONTENT_HOP} samples or more at {RATE} Hz")
 
 
 def _warp(sounds: Sequence[Floats]) -> float:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,28 @@ from voxrelay.relay import home
 from voxrelay.relay.errors import BadConfigError, UnavailableError
 
 
-def find(name: str) -> Path:
+def find(name: str, holding: str = "") -> Path:
     """Return the weight file an operator named: absolute, in the model folder, or shipped with voxrelay.
+
+    With ``holding``, a folder that holds a file of that name will do as well.
 
     Raises:
         UnavailableError: there is no such file.
 
     """
     folder, wanted = home.models(), Path(name).expanduser()
-    path = next((place / wanted for place in (folder, home.SHIPPED) if (place / wanted).is_file()), None)
+
+    def fits(path: Path) -> bool:
+        return path.is_file() or (bool(holding) and (path / holding).is_file())
+
+    path = next((place / wanted for place in (folder, home.SHIPPED) if fits(place / wanted)), None)
     if path is None:
-        hint = "put the file there, or set VOXRELAY_MODELS to the folder that holds it"
+        hint = "`vox model list` says where to get it; put it there, or set VOXRELAY_MODELS to its folder"
         raise UnavailableError(f"no weight file {name!r}", where=str(folder), hint=hint)
     return path
 
 
-def load_torch(path: Path, *, sha256: str = "", allowed: Sequence[type] = ()) -> dict[str, Any]:
+def load_torch(path: Path, *, sha256: str = "", allowed: Sequence[type | tuple[type, str]] = ()) -> dict[str, Any]:
     """Read a PyTorch checkpoint onto the CPU.
 
     Only tensors, plain containers and the ``allowed`` classes are unpickled: see
@@ -35,7 +41,7 @@ def load_torch(path: Path, *, sha256: str = "", allowed: Sequence[type] = ()) ->
     Args:
         path: the file.
         sha256: what the file's hash must be, in hexadecimal; empty: any.
-        allowed: classes that this format needs besides tensors.
+        allowed: classes that this format needs besides tensors; a pair is a class and the name it stands for.
 
     Raises:
         BadConfigError: another hash, another class, a damaged file, or no dictionary.
@@ -73,6 +79,14 @@ def load_safetensors(path: Path, *, sha256: str = "") -> tuple[dict[str, Any], d
     except (safetensors.SafetensorError, OSError) as error:
         what = "damaged, or not a safetensors file"
         raise BadConfigError(what, where=str(path), hint="get the file again from its source") from error
+
+
+def save_safetensors(path: Path, tensors: Mapping[str, Any], facts: Mapping[str, str] | None = None) -> None:
+    """Write tensors, and facts into the header, to a file that everybody may read."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"format": "pt", **(facts or {})})
+    path.chmod(0o644)  # safetensors makes it private; pools may run as somebody else
 
 
 def _check_hash(path: Path, wanted: str) -> None:

@@ -5,7 +5,7 @@ The official files are fairseq training checkpoints (``Trainer.state_dict``) of 
 shows in https://github.com/auspicious3000/contentvec/issues/30: the model section keeps three keys that
 stock fairseq does not know. The architecture is HuBERT-base's, with twelve layers and its strides, but narrow.
 
-    python legacy_checkpoint.py OUT.pt
+    python legacy_checkpoint.py OUT.pt [--base]     --base: as wide as HuBERT-base, 1.1 GB
 """
 
 import sys
@@ -56,6 +56,10 @@ def write(path: Path, model: Mapping[str, Any] = NARROW, *, clusters: int = 500,
     cfg = _config({**OFFICIAL, **model})
     task = OmegaConf.create({"task": cfg["task"]}).task
     hubert = HubertModel(OmegaConf.create(cfg["model"]), task, [dictionary])
+    for name, weight in hubert.named_parameters():
+        if name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight", "bias")):
+            # BERT's initial weights attend to everything alike, and have no biases: neither would be seen.
+            torch.nn.init.normal_(weight, std=0.5 / weight.shape[-1] ** 0.25)
     cfg["model"].update(CONTENTVEC_ONLY)
     torch.save(_state(cfg, hubert, dictionary), path)
 
@@ -116,4 +120,4 @@ def _state(cfg: dict[str, Any], hubert: Any, dictionary: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]), {} if sys.argv[2:] == ["--base"] else NARROW)

@@ -15,7 +15,8 @@ from fairseq.data.dictionary import Dictionary
 
 from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableError
 from voxrelay.relay.tensors import Audio
-from voxrelay.workers.content import contentvec
+from voxrelay.workers.content import contentvec_fairseq as contentvec
+from voxrelay.workers.content.hubert import PADDING, ContentVec
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(checkpoint: Path) -> contentvec.ContentVec:
+def model(checkpoint: Path) -> ContentVec:
     return contentvec.load(str(checkpoint))
 
 
@@ -69,11 +70,11 @@ def test_dataclass_is_restored_after_the_import() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "frames"), [(0.02, 1), (0.3, 15), (3, 150), (5.12, 256), (6, 300)])
-def test_frames_are_samples_over_320(model: contentvec.ContentVec, seconds: float, frames: int) -> None:
+def test_frames_are_samples_over_320(model: ContentVec, seconds: float, frames: int) -> None:
     [content] = model.encode([clip(seconds)])
     assert content.data.shape == (frames, 48)
     assert content.data.dtype == np.float32
-    assert content.model == "contentvec"
+    assert content.model == "contentvec-fairseq"
 
 
 @pytest.mark.parametrize("layer", [1, 9, 12])
@@ -81,31 +82,34 @@ def test_equals_fairseqs_own_loader_and_forward(checkpoint: Path, hubert: Any, l
     sound = clip(1)
     [content] = contentvec.load(str(checkpoint), layer=layer).encode([sound])
     np.testing.assert_allclose(content.data, direct(hubert, sound, layer), atol=1e-6)
+    [projected] = contentvec.load(str(checkpoint), layer=layer, final_proj=True).encode([sound])
+    weight, bias = (parameter.detach().numpy() for parameter in (hubert.final_proj.weight, hubert.final_proj.bias))
+    np.testing.assert_allclose(projected.data, content.data @ weight.T + bias, atol=1e-5)
 
 
-def test_batch_equals_single(model: contentvec.ContentVec) -> None:
+def test_batch_equals_single(model: ContentVec) -> None:
     sounds = [clip(2, seed) for seed in range(8)]
     for one, sound in zip(model.encode(sounds), sounds, strict=True):
         np.testing.assert_allclose(one.data, model.encode([sound])[0].data, atol=1e-5)
 
 
-def test_padding_centres_the_frames(model: contentvec.ContentVec, hubert: Any) -> None:
+def test_padding_centres_the_frames(model: ContentVec, hubert: Any) -> None:
     pulse = np.zeros(3200, np.float32)
     pulse[5 * 320 : 6 * 320] = clip(0.02).data  # sounds in frame 5 and nowhere else
     with torch.inference_mode():
-        convolved = hubert.feature_extractor(torch.from_numpy(np.pad(pulse, contentvec.PADDING))[None])[0]
+        convolved = hubert.feature_extractor(torch.from_numpy(np.pad(pulse, PADDING))[None])[0]
     change = (convolved - convolved[:, :1]).abs().sum(0)
     assert change.argmax() == 5
     assert len(model.encode([Audio(pulse, 16_000)])[0].data) == 10
 
 
-def test_bytes_round_trip(model: contentvec.ContentVec) -> None:
+def test_bytes_round_trip(model: ContentVec) -> None:
     [content] = model.encode([clip(1)])
     np.testing.assert_array_equal(type(content).from_bytes(content.to_bytes()).data, content.data)
 
 
 @pytest.mark.parametrize("sound", [Audio(np.zeros(319, np.float32), 16_000), Audio(np.zeros(4000, np.float32), 8000)])
-def test_refuses_what_it_cannot_hear(model: contentvec.ContentVec, sound: Audio) -> None:
+def test_refuses_what_it_cannot_hear(model: ContentVec, sound: Audio) -> None:
     with pytest.raises(BadInputError, match="320 samples or more at 16000 Hz"):
         model.encode([sound])
 
