@@ -254,6 +254,7 @@ def test_less_similarity_goes_less_far(
 
 
 def test_a_profile_is_a_chain_of_models(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
-    options = ("convert", male, "--voice", female, "-o", tmp_path / "lite.wav", "--profile")
-    assert vox_json(*options, "lite", env=relay)["models"] == configuration.load().chain("lite")
-    assert "there are lite" in vox(*options, "none", env=relay, code=4).stderr
+    options = ("convert", male, "--voice", female, "-o", tmp_path / "out.wav", "--profile")
+    for name in ("lite", "full"):
+        assert vox_json(*options, name, env=relay)["models"] == configuration.load().chain(name)
+    assert "there are full, lite" in vox(*options, "none", env=relay, code=4).stderr
