@@ -61,11 +61,12 @@ def convert(
     """
     from voxrelay.cli.progress import StageBars
     from voxrelay.producer.producer import Producer
+    from voxrelay.producer.rows import semitones
 
     producer = Producer(cold=cold, note=note)
-    models, semitones = _models(speaker, content, mel, vocoder), _semitones(transpose)
+    models, moved = chosen(speaker, content, mel, vocoder), semitones(transpose, "--transpose")
     if str(output) == "-":
-        _stream(producer, source, voice, models, allow_gaps=allow_gaps, transpose=semitones)
+        _stream(producer, source, voice, models, allow_gaps=allow_gaps, transpose=moved)
         return
     with StageBars(quiet=json_output) as bars:
         done = producer.convert(
@@ -75,7 +76,7 @@ def convert(
             models=models,
             keep_tensors=keep_tensors,
             allow_gaps=allow_gaps,
-            transpose=semitones,
+            transpose=moved,
             on_progress=bars.update,
         )
     report(done, json_output=json_output)
@@ -98,10 +99,11 @@ def submit(
     The job goes on without this command or this terminal; `vox job fetch` writes its result.
     """
     from voxrelay.producer.producer import Producer
+    from voxrelay.producer.rows import semitones
 
-    models = _models(speaker, content, mel, vocoder)
-    semitones, producer = _semitones(transpose), Producer(note=note)
-    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps, transpose=semitones) as conversion:
+    models = chosen(speaker, content, mel, vocoder)
+    moved, producer = semitones(transpose, "--transpose"), Producer(note=note)
+    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps, transpose=moved) as conversion:
         for line in conversion.notes:
             note(f"note: {line}")
         if not conversion.durable:
@@ -164,16 +166,7 @@ def _stream(
             note(f"note: {line}")
 
 
-def _models(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
-    chosen = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
-    return {stage: name for stage, name in chosen.items() if name}
-
-
-def _semitones(wanted: str) -> float | None:
-    """Read ``--transpose``; None for ``auto``."""
-    from voxrelay.relay.errors import BadInputError
-
-    try:
-        return None if wanted == "auto" else float(wanted)
-    except ValueError as error:
-        raise BadInputError(f"--transpose {wanted}", hint="a number of semitones, or auto") from error
+def chosen(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
+    """Return the models that were named, by stage."""
+    named = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
+    return {stage: name for stage, name in named.items() if name}

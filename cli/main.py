@@ -3,6 +3,7 @@
 import typer
 
 from voxrelay.cli import (
+    batch,
     check,
     check_voices,
     convert,
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -o hello-anna.wav")(convert.convert)
 app.command("submit", epilog="Example: vox submit hello.wav --voice anna.wav")(convert.submit)
+app.command("batch", epilog="Example: vox batch recordings/ --voice anna.wav -o converted")(batch.batch)
 app.add_typer(job.app, name="job")
 app.add_typer(dead.app, name="dead")
 app.add_typer(voice.app, name="voice")

@@ -1,6 +1,7 @@
 """Progress bars, one a stage, and the table of what each stage did."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Self
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from voxrelay.producer.collect import Progress as Step
+from voxrelay.producer.standing import Standing
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.work import Work
 
@@ -19,8 +21,17 @@ class _Bars:
     """Bars on the error stream, each of which appears when there is something to show."""
 
     def __init__(self, *, quiet: bool) -> None:
-        columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        columns = (
+            TextColumn("{task.description:<18}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[about]}", style="dim"),
+        )
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            console.width = WIDE
+        self._progress = Progress(*columns, console=console, disable=quiet)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -30,10 +41,10 @@ class _Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def _show(self, label: str, done: int, total: int) -> None:
+    def _show(self, label: str, done: int, total: int, about: str = "") -> None:
         if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[label], completed=done)
+            self._tasks[label] = self._progress.add_task(label, total=total, about=about)
+        self._progress.update(self._tasks[label], completed=done, total=total, about=about)
 
 
 class StageBars(_Bars):
@@ -50,6 +61,31 @@ class StepBars(_Bars):
     def update(self, label: str, done: int, total: int) -> None:
         """Show that so much of a step is done."""
         self._show(label, done, total)
+
+
+class BatchBars(_Bars):
+    """One bar for the recordings of a batch and one for each stage, on the error stream."""
+
+    standing: Standing
+
+    def update(self, standing: Standing) -> None:
+        """Show how far it is, how fast, and how long it will take."""
+        self.standing = standing
+        over = standing.done + standing.failed + standing.before
+        self._show("recordings", over, standing.rows, _about(standing))
+        for stage in STAGES:
+            self._show(f"{_PARTS['window']}: {stage}", standing.stages[stage], standing.windows)
+
+
+def _about(standing: Standing) -> str:
+    words = []
+    if standing.left is not None:
+        words.append(f"{timedelta(seconds=round(standing.left))} left")
+    if standing.factor is not None:
+        words.append(f"{standing.factor:.2f} s a second of speech")
+    if standing.failed:
+        words.append(f"{standing.failed} failed")
+    return ", ".join(words)
 
 
 def print_works(works: Iterable[Work]) -> None:

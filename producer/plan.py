@@ -60,14 +60,14 @@ class Plan:
 def plan_conversion(
     config: Config,
     source: Path,
-    voice: str | Sequence[str],
+    voice: str | Sequence[str] | TargetVoice,
     models: Mapping[Stage, str],
     *,
     allow_gaps: bool = False,
     keep: bool = False,
     transpose: float | None = None,
 ) -> Plan:
-    """Plan the conversion of a recording.
+    """Plan the conversion of a recording, to a voice that is named or was read already.
 
     Raises:
         BadInputError: a recording that cannot be used, or more semitones than make sense.
@@ -76,7 +76,7 @@ def plan_conversion(
     """
     if transpose is not None and not abs(transpose) <= TRANSPOSED:
         raise BadInputError(f"transposed by {transpose:g} semitones", hint=f"allowed: up to {TRANSPOSED:g} either way")
-    chain = _chain(config, STAGES, models)
+    chain = make_chain(config, STAGES, models)
     recording = survey(source, config.limits.shortest, config.limits.source)
     target = _voices(config, voice)
     manifest = _manifest(config, chain, _windows(config, recording), target, recording)
@@ -108,7 +108,7 @@ def plan_stages(
         BadConfigError: there is no such model.
 
     """
-    chain = _chain(config, stages, models)
+    chain = make_chain(config, stages, models)
     recording = survey(source, config.limits.shortest, config.limits.source) if source else None
     target = _voices(config, voice) if voice else TargetVoice()
     length = frames * clock.CONTENT_HOP
@@ -124,17 +124,25 @@ def plan_preparation(config: Config, stages: Sequence[Stage], models: Mapping[St
         BadConfigError: there is no such model.
 
     """
-    return Plan(_manifest(config, _chain(config, stages, models), [], target, None), target)
+    return Plan(_manifest(config, make_chain(config, stages, models), [], target, None), target)
 
 
-def _chain(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str]) -> list[Link]:
+def make_chain(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str]) -> list[Link]:
+    """Choose a model for each stage: those named, else those of ``pipeline``.
+
+    Raises:
+        BadConfigError: there is no such model.
+
+    """
     chosen = {**config.pipeline, **models}
     for stage in stages:
         config.model(stage, chosen[stage])
     return [Link(stage=stage, model=chosen[stage]) for stage in stages]
 
 
-def _voices(config: Config, voice: str | Sequence[str]) -> TargetVoice:
+def _voices(config: Config, voice: str | Sequence[str] | TargetVoice) -> TargetVoice:
+    if isinstance(voice, TargetVoice):
+        return voice
     return read_voices([voice] if isinstance(voice, str) else voice, config)
 
 
