@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_what_a_batch_wrote_is_not_among_its_sources(clips: Path) -> None:
     (clips / "out").mkdir()
     (clips / "out" / "a.wav").write_bytes(b"")
     rows = read_rows(clips, ["anna"], clips / "out", Options(), CONFIG)
+    shutil.rmtree(clips / "out")
     assert [row.source.name for row in rows] == ["a.wav", "b.flac", "a.wav"]
 
 
@@ -135,8 +137,8 @@ def test_a_batch_is_gone_on_with_only_where_something_is_new(
     second = vox_json(*command, env=relay)
     assert (second["done"], second["before"]) == (1, 2)
     assert sum(path.stat().st_ino == inode for path, inode in written.items()) == 2
-    third = vox_json(*command, "--transpose", "2", env=relay)
-    assert (third["done"], third["before"]) == (3, 0)  # other options make other sounds
+    third = vox_json(*command, "--allow-gaps", env=relay)
+    assert (third["done"], third["before"]) == (3, 0)  # other options may make other sounds
     with (tmp_path / "out" / "report.csv").open() as file:
         assert [row["state"] for row in csv.DictReader(file)] == ["done"] * 3
 

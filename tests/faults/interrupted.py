@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -17,6 +17,9 @@ from conftest import vox
 from limits.bench import CLIPS, RATE, Bench, Row, main, read, relay, speech, write
 from voxrelay.producer.journal import NAME
 from voxrelay.relay import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FILES, BROKEN, SECONDS = 500, 10, 1.0
 _TAKE = {signal.SIGINT: 1 / 3, signal.SIGKILL: 2 / 3}  # the share of outputs that is there when it comes
@@ -63,8 +66,8 @@ def make(folder: Path, files: int, broken: int, seed: int) -> tuple[Path, list[s
 
 
 def _break(path: Path, how: int) -> None:
-    breaks = [
-        lambda: path.unlink(),
+    breaks: list[Callable[[], object]] = [
+        path.unlink,
         lambda: path.write_bytes(b""),
         lambda: path.write_bytes(b"this is not a recording"),
         lambda: soundfile.write(path, np.zeros(100, dtype=np.float32), RATE),
@@ -79,8 +82,8 @@ def run(folder: Path, seed: int, *, files: int, broken: int) -> Batched:
     out, quiet = folder / "out", folder / "quiet"
     with relay(folder, vocoder="griffin-lim") as bench:
         codes, there, seen = [], [], dict[Path, tuple[int, int]]()
-        for how in _TAKE:
-            code, count = _interrupted(bench, table, out, how, round(_TAKE[how] * files))
+        for how, share in _TAKE.items():
+            code, count = _interrupted(bench, table, out, how, round(share * files))
             codes, there = [*codes, code], [*there, count]
             seen = _stamps(out) | seen  # the first that was seen of each
         done = vox("batch", table, "-o", out, "--json", env=bench.env, code=None, seconds=3600)
