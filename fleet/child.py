@@ -1,5 +1,6 @@
 """One worker process that the supervisor keeps."""
 
+import json
 import subprocess
 import time
 from collections.abc import Iterable
@@ -45,7 +46,11 @@ class Child:
     def reason(self) -> str:
         """Return the last that it wrote."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1].removeprefix("error: ") if lines else ""
+        if not lines:
+            return ""
+        if lines[-1].startswith("{"):  # VOXRELAY_LOG=json
+            return str(json.loads(lines[-1]).get("message", ""))
+        return lines[-1].removeprefix("error: ")
 
     def leave(self) -> None:
         """Tell it to finish what it computes, take nothing else, and end."""
