@@ -161,9 +161,8 @@ def test_top_says_what_there_is(watched: Watched) -> None:
     assert (found["backlog"], found["flight"], found["jobs"]) == (0, 0, {"collected": CONVERSIONS})
     assert found["advice"] == "nothing waits"
     shown = vox("top", "--once", env=watched.bench.env).stdout
-    assert [
-        word for word in ("backlog 0 windows", f"{CONVERSIONS} collected", "vocoder", "busy") if word not in shown
-    ] == []
+    for word in ("backlog 0 windows", f"{CONVERSIONS} collected", "vocoder", "busy"):
+        assert word in shown
 
 
 def test_a_worker_runs_anywhere_with_its_environment_alone(
@@ -181,6 +180,7 @@ def test_a_worker_runs_anywhere_with_its_environment_alone(
     relayed = {**env, "REDIS_URL": redis_server}
     while not (rows := vox_json("ps", env=relayed)["workers"]):
         assert worker.poll() is None
+        time.sleep(0.5)  # a command takes the processor that the worker needs
     assert [(row["pool"], row["process"]) for row in rows] == [("content", worker.pid)]
     vox("stage", "content", male, "-o", tmp_path / "c.safetensors", env=relayed)
     worker.terminate()

@@ -20,7 +20,6 @@ def main() -> int:
     parser.add_argument("--live", action="store_true", help="say whether the workers of this pool live here")
     options = parser.parse_args()
     try:
-        logs.set_up(options.pool)
         if options.health or options.live:
             return _health(configuration.load(), options.pool, live=options.live)
         _run(options)
@@ -33,6 +32,7 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> None:
     from voxrelay.workers.runtime import worker
 
+    logs.set_up(options.pool)
     if options.end_with_stdin:
         worker.end_with_stdin()
     config = configuration.load()

@@ -56,6 +56,7 @@ def set_up(pool: str) -> None:
         handler.setFormatter(JsonLines(pool))
         logging.getLogger("voxrelay").setLevel(logging.INFO)
         logging.captureWarnings(True)  # noqa: FBT003 - its only argument
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Celery greets people there
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
