@@ -46,7 +46,7 @@ def down(json_output: Json = False) -> None:
 
 @explained
 def scale(
-    sizes: Annotated[list[str], typer.Argument(help="How many workers a pool shall have.", metavar="POOL=NUMBER...")],
+    sizes: Annotated[list[str], typer.Argument(help="How many workers a pool shall have.", metavar="POOL=NUMBER")],
     json_output: Json = False,
 ) -> None:
     """Have more or fewer workers of a pool on this machine, the other pools undisturbed.

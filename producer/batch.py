@@ -37,6 +37,7 @@ _AT_A_TIME = 8  # jobs that are submitted before what is done is looked at
 _LISTEN_SECONDS = 1.0
 _REFUSED_SECONDS = 2.0
 _VOICES = 2  # voices whose sound is held
+RECORDS = 1000  # records of fetched jobs that are kept: ten thousand would fill a small Redis
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Batch:
         self._left = deque(self.rows)
         self._held: _Held | None = None
         self._flying: dict[str, _Flight] = {}
+        self._fetched: deque[str] = deque()
         self._tally = Tally(self.rows, self.config)
         self._stamps = functools.cache(asked.stamp)
         self._voice = functools.lru_cache(_VOICES)(self._read_voice)
@@ -261,8 +263,11 @@ class Batch:
             else:
                 self.journal.write(flight.entry.model_copy(update={"done": True}))
                 self._settle(Outcome(flight.row, "done", job, flight.entry.seconds))
+                self._fetched.append(job)
             del self._flying[job]
             self._tally.land(job)
+        while len(self._fetched) > RECORDS:
+            self.session.ledger.forget(self._fetched.popleft())
 
     def _fail(self, row: Row, error: VoxError, entry: Entry | None = None) -> None:
         self._settle(Outcome(row, "failed", entry.job if entry else "", entry.seconds if entry else 0.0, str(error)))
