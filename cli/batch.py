@@ -49,11 +49,19 @@ def batch(
     """
     from voxrelay.cli.progress import BatchBars
     from voxrelay.producer.producer import Producer
-    from voxrelay.producer.rows import Options, semitones
+    from voxrelay.producer.rows import semitones
 
-    options = Options(chosen(speaker, content, mel, vocoder), semitones(transpose, "--transpose"), allow_gaps)
+    moved = semitones(transpose, "--transpose")
     with BatchBars(quiet=json_output) as bars:
-        outcomes = Producer(note=note).batch(source, output, voice or [], options=options, on_standing=bars.update)
+        outcomes = Producer(note=note).batch(
+            source,
+            output,
+            voice or [],
+            models=chosen(speaker, content, mel, vocoder),
+            allow_gaps=allow_gaps,
+            transpose=moved,
+            on_standing=bars.update,
+        )
     _report(outcomes, bars.standing, output, json_output=json_output)
     raise typer.Exit(Exit.FAILED if any(one.state == "failed" for one in outcomes) else Exit.OK)
 

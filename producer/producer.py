@@ -30,7 +30,7 @@ from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableErro
 from voxrelay.relay.job import Link
 from voxrelay.relay.tensors import Audio, Content, Mel, Tensor, Voice
 
-__all__ = ["Conversion", "OnProgress", "Options", "Outcome", "Producer", "Progress", "Result"]
+__all__ = ["Conversion", "OnProgress", "Outcome", "Producer", "Progress", "Result"]
 
 
 class Producer:
@@ -154,7 +154,9 @@ class Producer:
         output: str | Path,
         voice: str | Sequence[str] = (),
         *,
-        options: Options | None = None,
+        models: Mapping[Stage, str] | None = None,
+        allow_gaps: bool = False,
+        transpose: float | None = None,
         on_standing: OnStanding = ignore,
     ) -> list[Outcome]:
         """Convert the rows of a CSV file, or every recording of a folder, to each of some voices.
@@ -166,7 +168,9 @@ class Producer:
             source: the CSV file or folder, see :func:`~voxrelay.producer.rows.read_rows`.
             output: folder to write to.
             voice: target voices of rows that name none, each in turn.
-            options: how rows are converted that do not say.
+            models: models of rows that do not say, as for :meth:`convert`.
+            allow_gaps: as for :meth:`convert`, of rows that do not say.
+            transpose: as for :meth:`convert`, of rows that do not say.
             on_standing: called whenever something has ended.
 
         Returns:
@@ -178,7 +182,8 @@ class Producer:
         """
         voices = [voice] if isinstance(voice, str) else voice
         folder = Path(output)
-        rows = read_rows(Path(source), voices, folder, options or Options(), self.config)
+        options = Options(models or {}, transpose, allow_gaps)
+        rows = read_rows(Path(source), voices, folder, options, self.config)
         with Journal.open(folder) as journal, self._session(links(rows, self.config)) as session:
             batch = Batch(session, journal, rows, on_standing)
             try:

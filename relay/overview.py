@@ -89,7 +89,8 @@ class Overview(_Facts):
         said = f"{slow.stage} is the slowest stage: pool {slow.pool} computes {slow.busy:.0%} of the time"
         if slow.busy < BUSY:
             return f"{said}; no pool is short of workers"
-        return f"{said}: add workers, vox scale {slow.pool}={slow.workers + 1} or vox up {slow.pool} elsewhere"
+        here = f"={slow.workers + 1}" if slow.hosts == 1 else " on one of its machines"
+        return f"{said}: add workers, vox scale {slow.pool}{here} or vox up {slow.pool} elsewhere"
 
 
 class Observer:

@@ -12,33 +12,25 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from test_restart import changed
 
+from voxrelay.relay import config as configuration
+from voxrelay.relay.overview import Load, Observer, Overview, Queue
+from voxrelay.relay.queue import make_app
+
+if TYPE_CHECKING:
+    from voxrelay.relay.config import Stage
+
 from conftest import ROOT, VOX, vox, vox_json
-from limits import scaling
+from limits import scaling, toy
 from limits.bench import Bench, relay
 
 POOLS = ("speaker", "content", "mel", "vocoder")
 CONVERSIONS = 48
-SLOW = '''
-"""A vocoder that takes its time and no processor: noise."""
-import time
-import numpy as np
-from voxrelay.relay.tensors import Audio
-
-class Slow:
-    def vocode(self, mels):
-        time.sleep(0.5)
-        noise = np.random.default_rng(0).standard_normal(256 * len(mels[0].data)).astype(np.float32)
-        return [Audio(0.1 * noise, rate=22_050) for _ in mels]
-
-def load():
-    return Slow()
-'''
 DASHBOARD = json.loads((ROOT / "monitoring" / "dashboard.json").read_text())
 RULES = yaml.safe_load((ROOT / "monitoring" / "alerts.yml").read_text())
 
@@ -58,10 +50,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOXRELAY_LOG", "json")
-        (folder / "slow.py").write_text(SLOW)
-        slow = {"vocoder": {"slow": {"pool": "vocoder", "file": "slow.py"}}}
         pools = {pool: {"metrics": port} for pool, port in ports.items()}
-        with relay(folder, {"pools": pools, "stages": slow}, vocoder="slow") as bench:
+        with relay(folder, {"pools": pools, "stages": toy.stages(folder, 0.5)}, vocoder=toy.NAME) as bench:
             yield Watched(bench, scaling.run(bench, 0, conversions=CONVERSIONS, seconds=1.0, first=1 / 6), ports)
 
 
@@ -163,6 +153,38 @@ def test_top_says_what_there_is(watched: Watched) -> None:
     shown = vox("top", "--once", env=watched.bench.env).stdout
     for word in ("backlog 0 windows", f"{CONVERSIONS} collected", "vocoder", "busy"):
         assert word in shown
+
+
+def look(busy: dict[str, float], backlog: int, depth: int = 0) -> Overview:
+    """Return what a relay with such pools looks like; the queue is that of mel."""
+    stages: dict[str, Stage] = {"content": "content", "mel": "mel", "vocoder": "vocoder"}
+    loads = [
+        Load(pool=pool, stage=stages[pool], workers=2, hosts=1, rate=1, busy=share, waiting=0)
+        for pool, share in busy.items()
+    ]
+    queue = Queue(pool="mel", stage="mel", model="gr0", depth=depth, oldest=0)
+    facts = {"flight": 0, "unacknowledged": 0, "dead": 0, "pace": 2.0}
+    return Overview(time=0, queues=[queue], pools=loads, jobs={}, memory={}, backlog=backlog, **facts)
+
+
+def test_advice_is_where_workers_are_missing() -> None:
+    assert "add workers, vox scale vocoder=3" in look({"mel": 0.5, "vocoder": 0.95}, 10).advice()
+    assert "no pool is short of workers" in look({"mel": 0.1, "vocoder": 0.3}, 10).advice()
+    assert "vox up mel" in look({"vocoder": 0.0}, 10, depth=7).advice()
+    assert look({"mel": 0.0}, 0).advice() == "nothing waits"
+    assert look({"mel": 0.9}, 10).left == 5
+
+
+def test_a_queue_is_as_deep_as_all_its_priorities(redis_server: str) -> None:
+    config = configuration.load({"REDIS_URL": redis_server})
+    app, moment = make_app(config), time.time()
+    for priority, age in ((0, 5), (3, 60), (9, 20)):
+        facts = {"job": "j", "part": "window", "index": 0, "released": moment - age, "model": "gr0"}
+        app.signature("voxrelay.mel", kwargs=facts, queue="mel.gr0").apply_async(priority=priority)
+    found = {queue.model: queue for queue in Observer(config).look().queues}
+    assert found["gr0"].depth == 3
+    assert found["gr0"].oldest == pytest.approx(60, abs=30)
+    assert (found["retrieval"].depth, found["retrieval"].oldest) == (0, 0)
 
 
 def test_a_worker_runs_anywhere_with_its_environment_alone(

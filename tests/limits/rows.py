@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from limits import bench
+from limits import bench, toy
 from limits.bench import Bench, Row
 
 FEW, MANY, CLIPS = 500, 10_000, 20
@@ -14,21 +14,6 @@ MEMORY = 1.5
 REDIS = "64mb"
 _LOOK_SECONDS = 0.5
 _MEGABYTE = 1_000_000
-# What a batch itself costs is to be seen: a vocoder that takes no time.
-QUICK = '''
-"""A vocoder that takes no time: noise."""
-import numpy as np
-from voxrelay.relay.tensors import Audio
-
-NOISE = np.random.default_rng(0).standard_normal(112_896).astype(np.float32)
-
-class Quick:
-    def vocode(self, mels):
-        return [Audio(NOISE[: 256 * len(mel.data)], rate=22_050) for mel in mels]
-
-def load():
-    return Quick()
-'''
 
 
 @dataclass
@@ -77,9 +62,8 @@ def measure(folder: Path, seed: int) -> list[Row]:
     bench.write(folder / "voice.wav", bench.speech(8, seed, bench.CLIPS[1:]))
     for number in range(CLIPS):
         bench.write(folder / f"clip-{number}.wav", bench.speech(0.5, seed + number))
-    (folder / "quick.py").write_text(QUICK)
-    quick = {"stages": {"vocoder": {"quick": {"pool": "vocoder", "file": "quick.py"}}}}
-    with bench.relay(folder, quick, vocoder="quick", memory={"jobs": REDIS}) as where:
+    # What a batch itself costs is to be seen: the vocoder takes no time.
+    with bench.relay(folder, {"stages": toy.stages(folder, 0)}, vocoder=toy.NAME, memory={"jobs": REDIS}) as where:
         few, many = run(where, FEW), run(where, MANY)
         evicted = int(where.jobs.info("stats")["evicted_keys"])
     told = (

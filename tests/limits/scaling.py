@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from conftest import vox, vox_json
+from limits import toy
 from limits.bench import CLIPS, Bench, Row, main, relay, speech, write
 from voxrelay.relay import keys
 from voxrelay.relay.ledger import Ledger
 
 CONVERSIONS, SECONDS = 100, 5.0
-POOL = "vocoder"
+POOL, DEVICE_SECONDS = "vocoder", 0.5
 
 
 @dataclass(frozen=True)
@@ -96,23 +97,30 @@ def _repeated(bench: Bench, job: str) -> int:
 
 
 def measure(folder: Path, seed: int) -> list[Row]:
-    """Do it at full size."""
-    with relay(folder, vocoder="griffin-lim") as bench:
-        done = run(bench, seed, conversions=CONVERSIONS, seconds=SECONDS)
+    """Do it at full size: with a vocoder that needs the processor, and with one that waits for its own device."""
+    rows = []
+    for vocoder in ("griffin-lim", toy.NAME):
+        (folder / vocoder).mkdir()
+        changes = {"stages": toy.stages(folder / vocoder, DEVICE_SECONDS)}
+        with relay(folder / vocoder, changes, vocoder=vocoder) as bench:
+            done = run(bench, seed, conversions=CONVERSIONS, seconds=SECONDS)
+        rows.append(_row(done, vocoder if vocoder != toy.NAME else f"a device's {DEVICE_SECONDS} s a window"))
+    return rows
+
+
+def _row(done: Scaled, vocoder: str) -> Row:
     one, two, again = done.rates
     shares = Counter(process for moment, process in done.filed if done.moments[1] <= moment < done.moments[2])
     others = [{name: of for name, of in found.items() if name != POOL} for found in done.processes]
     held = not done.lost and not done.repeated and others[0] == others[1] == others[2] and len(shares) > 1
-    return [
-        Row(
-            f"{CONVERSIONS} conversions of {SECONDS:.0f} s; a second vocoder by `vox scale` for a part of them",
-            "nothing lost or repeated, the other pools undisturbed",
-            f"{done.lost} lost, {done.repeated} repeated; {one:.2f} windows/s before, {two:.2f} with two vocoders "
-            f"({two / one:.2f} x), {again:.2f} with one again",
-            held,
-            {"rates": done.rates, "shares": list(shares.values()), "told": done.told},
-        )
-    ]
+    return Row(
+        f"{CONVERSIONS} conversions of {SECONDS:.0f} s by {vocoder}; for a part of them, `vox scale vocoder=2`",
+        "nothing lost or repeated, the other pools undisturbed",
+        f"{done.lost} lost, {done.repeated} repeated; {one:.2f} windows/s before, {two:.2f} with two vocoders "
+        f"({two / one:.2f} x), {again:.2f} with one again",
+        held,
+        {"rates": done.rates, "shares": list(shares.values()), "told": done.told},
+    )
 
 
 if __name__ == "__main__":
