@@ -1,5 +1,6 @@
 """One worker process that the supervisor keeps."""
 
+import contextlib
 import json
 import subprocess
 import time
@@ -48,8 +49,8 @@ class Child:
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         if not lines:
             return ""
-        if lines[-1].startswith("{"):  # VOXRELAY_LOG=json
-            return str(json.loads(lines[-1]).get("message", ""))
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # unless VOXRELAY_LOG=json
+            return str(json.loads(lines[-1])["message"])
         return lines[-1].removeprefix("error: ")
 
     def leave(self) -> None:

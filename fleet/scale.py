@@ -63,8 +63,7 @@ def _follow(supervised: Supervised, config: Config, jobs: Client, pool: str, siz
         state = supervised.state()
         mine = [entry for entry in state["pools"] if entry["pool"] == pool]
         if failed := next((entry for entry in mine if entry["error"]), None):
-            hint = f"see {failed['log']}; vox scale {pool}={size - 1} gives it up"
-            raise UnavailableError(failed["error"], where=f"pool {pool}", hint=hint)
+            raise UnavailableError(failed["error"], where=f"pool {pool}", hint=f"see {failed['log']}")
         there = {worker.process for worker in presence.present(jobs)} & {entry["process"] for entry in mine}
         going = {entry["process"] for entry in state["leaving"] if entry["pool"] == pool}
         yield from (f"process {process} finishes what it computes" for process in going - leaving)

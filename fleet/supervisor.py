@@ -136,7 +136,6 @@ class Supervisor:
             request.unlink(missing_ok=True)
             self.used = time.time()
             pool = request.name
-            self.children = [child for child in self.children if child.pool != pool or not child.error]
             self._fit(pool, self.sizes.get(pool, self.config.pools[pool].workers))
 
     def _scale(self) -> None:
@@ -151,11 +150,11 @@ class Supervisor:
         self.leaving = [one for one in self.leaving if not one.over()]
 
     def _fit(self, pool: str, size: int) -> None:
-        """Add workers to a pool, or let go of what is too many: those that have failed, then the newest."""
+        """Add workers to a pool, or let go of the newest; those that have failed are tried again."""
+        self.children = [child for child in self.children if child.pool != pool or not child.error]
         mine = [child for child in self.children if child.pool == pool]
         for _ in range(len(mine), size):
             self.children.append(Child(pool, free_number(pool, self.children)))
-        mine.sort(key=lambda child: bool(child.error))  # the order is kept otherwise
         for child in mine[size:]:
             self.children.remove(child)
             child.leave()
