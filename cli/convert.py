@@ -67,10 +67,15 @@ def convert(
     """
     from voxrelay.cli.progress import StageBars
     from voxrelay.producer.producer import Producer
+    from voxrelay.producer.rows import semitones
 
     producer = Producer(profile=profile, cold=cold, note=note)
-    models, semitones = _models(speaker, content, mel, vocoder), _semitones(transpose)
-    wishes = {"models": models, "allow_gaps": allow_gaps, "transpose": semitones, "similarity": similarity}
+    wishes = {
+        "models": chosen(speaker, content, mel, vocoder),
+        "allow_gaps": allow_gaps,
+        "transpose": semitones(transpose, "--transpose"),
+        "similarity": similarity,
+    }
     if str(output) == "-":
         _stream(producer.submit(source, voice, **wishes))
         return
@@ -105,10 +110,11 @@ def submit(
     The job goes on without this command or this terminal; `vox job fetch` writes its result.
     """
     from voxrelay.producer.producer import Producer
+    from voxrelay.producer.rows import semitones
 
-    models, semitones = _models(speaker, content, mel, vocoder), _semitones(transpose)
+    models, moved = chosen(speaker, content, mel, vocoder), semitones(transpose, "--transpose")
     with Producer(profile=profile, note=note).submit(
-        source, voice, models=models, allow_gaps=allow_gaps, transpose=semitones, similarity=similarity
+        source, voice, models=models, allow_gaps=allow_gaps, transpose=moved, similarity=similarity
     ) as conversion:
         for line in conversion.notes:
             note(f"note: {line}")
@@ -164,16 +170,7 @@ def _stream(submitted: "Conversion") -> None:
             note(f"note: {line}")
 
 
-def _models(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
-    chosen = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
-    return {stage: name for stage, name in chosen.items() if name}
-
-
-def _semitones(wanted: str) -> float | None:
-    """Read ``--transpose``; None for ``auto``."""
-    from voxrelay.relay.errors import BadInputError
-
-    try:
-        return None if wanted == "auto" else float(wanted)
-    except ValueError as error:
-        raise BadInputError(f"--transpose {wanted}", hint="a number of semitones, or auto") from error
+def chosen(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
+    """Return the models that were named, by stage."""
+    named = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
+    return {stage: name for stage, name in named.items() if name}

@@ -1,4 +1,4 @@
-"""``vox up``, ``vox down``, ``vox restart``, ``vox ps``: the pools."""
+"""``vox up``, ``vox down``, ``vox scale``, ``vox restart``, ``vox ps``: the pools."""
 
 from typing import Annotated, Any
 
@@ -42,6 +42,28 @@ def down(json_output: Json = False) -> None:
         emit({"stopped": stopped})
     else:
         typer.echo("stopped" if stopped else "nothing was running")
+
+
+@explained
+def scale(
+    sizes: Annotated[list[str], typer.Argument(help="How many workers a pool shall have.", metavar="POOL=NUMBER")],
+    json_output: Json = False,
+) -> None:
+    """Have more or fewer workers of a pool on this machine, the other pools undisturbed.
+
+    New ones are there when this returns; those that are too many have finished what they computed.
+    The numbers hold until `vox down`; for good they stand in queues.yml.
+    """
+    from voxrelay.fleet import scale
+    from voxrelay.relay import config as configuration
+
+    config = configuration.load()
+    wanted = scale.read_sizes(sizes, config)
+    scale.scale(config, wanted, note)
+    if json_output:
+        emit({"workers": wanted})
+    else:
+        typer.echo(", ".join(f"{pool}: {size}" for pool, size in wanted.items()))
 
 
 @explained

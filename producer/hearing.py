@@ -1,7 +1,7 @@
 """What the pools make of each of many recordings."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from voxrelay.producer.producer import Producer
@@ -61,13 +61,9 @@ def hear(
 
 
 def _prepare(producer: Producer, waiting: list[_Waiting], stages: Sequence[Stage]) -> Iterator[Heard | BadInputError]:
-    clips = [_light(clip, len(waiting)) for one in waiting for clip in one.clips]
+    # so that all of them together weigh 1
+    clips = [clip.weighed(1 / len(waiting)) for one in waiting for clip in one.clips]
     made = iter(producer.prepare(TargetVoice(tuple(clips)), stages) if clips else ())
     for one in waiting:
         weights = [clip.reference.weight for clip in one.clips]
         yield one.error or Heard(one.utterance, one.length, weights, [next(made) for _ in one.clips])
-
-
-def _light(clip: Clip, count: int) -> Clip:
-    """Weigh a clip so that those of ``count`` utterances add up to 1."""
-    return replace(clip, reference=clip.reference.model_copy(update={"weight": clip.reference.weight / count}))

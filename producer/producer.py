@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from voxrelay.fleet import local
+from voxrelay.producer.batch import Batch, OnStanding, Outcome, links
 from voxrelay.producer.collect import Collector, OnProgress, Progress
 from voxrelay.producer.conversion import Conversion, Result, ignore
+from voxrelay.producer.journal import Journal
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.output import check_writable
 from voxrelay.producer.partial import Partial
 from voxrelay.producer.plan import Plan, plan_conversion, plan_preparation, plan_stages
 from voxrelay.producer.prepare import run_preparation
+from voxrelay.producer.report import REPORT, write_report
+from voxrelay.producer.rows import Options, read_rows
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
 from voxrelay.producer.voice import TargetVoice
@@ -26,7 +30,7 @@ from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableErro
 from voxrelay.relay.job import Link
 from voxrelay.relay.tensors import Audio, Content, Mel, Tensor, Voice
 
-__all__ = ["Conversion", "OnProgress", "Producer", "Progress", "Result"]
+__all__ = ["Conversion", "OnProgress", "Outcome", "Producer", "Progress", "Result"]
 
 
 class Producer:
@@ -166,6 +170,52 @@ class Producer:
         if on_done:
             threading.Thread(target=lambda: (conversion.wait(), on_done(conversion)), daemon=True).start()
         return conversion
+
+    def batch(
+        self,
+        source: str | Path,
+        output: str | Path,
+        voice: str | Sequence[str] = (),
+        *,
+        models: Mapping[Stage, str] | None = None,
+        allow_gaps: bool = False,
+        transpose: float | None = None,
+        similarity: float = 1.0,
+        on_standing: OnStanding = ignore,
+    ) -> list[Outcome]:
+        """Convert the rows of a CSV file, or every recording of a folder, to each of some voices.
+
+        Interrupted and called again with the same arguments, it goes on where it was; what failed is tried
+        again. ``report.csv`` in ``output`` says what became of each row.
+
+        Args:
+            source: the CSV file or folder, see :func:`~voxrelay.producer.rows.read_rows`.
+            output: folder to write to.
+            voice: target voices of rows that name none, each in turn.
+            models: models of rows that do not say, as for :meth:`convert`.
+            allow_gaps: as for :meth:`convert`, of rows that do not say.
+            transpose: as for :meth:`convert`, of rows that do not say.
+            similarity: as for :meth:`convert`, of rows that do not say.
+            on_standing: called whenever something has ended.
+
+        Returns:
+            What became of each row; failures do not raise.
+
+        Raises:
+            VoxError: the table, the folder or the relay cannot be used.
+
+        """
+        voices = [voice] if isinstance(voice, str) else voice
+        folder = Path(output)
+        options = Options(models or {}, transpose, similarity, allow_gaps)
+        rows = read_rows(Path(source), voices, folder, options, self.config)
+        with Journal.open(folder) as journal, self._session(links(rows, self.config)) as session:
+            batch = Batch(session, journal, rows, on_standing)
+            try:
+                batch.run()
+            finally:
+                write_report(folder / REPORT, batch.ordered)
+        return batch.ordered
 
     def conversion(self, job: str) -> Conversion:
         """Return a conversion that was submitted before, by whomever.

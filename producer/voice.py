@@ -3,7 +3,7 @@
 import glob
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,11 @@ class Clip:
     samples: Samples
     reference: Reference
     prepared: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def weighed(self, share: float) -> "Clip":
+        """Return it with a share of its weight."""
+        weight = self.reference.weight * share
+        return replace(self, reference=self.reference.model_copy(update={"weight": weight}))
 
 
 @dataclass(frozen=True)

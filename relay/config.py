@@ -19,7 +19,7 @@ from voxrelay.relay.tensors import MEL, WIRE_VERSION
 Stage = Literal["speaker", "content", "mel", "vocoder"]
 STAGES: tuple[Stage, ...] = ("speaker", "content", "mel", "vocoder")
 DEFAULT_FILE = Path(__file__).with_name("queues.yml")
-_URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
+URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Url = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
@@ -39,9 +39,9 @@ class Redis(_Section):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        unset = [name for name in _URLS if not getattr(self, name)]
-        if 0 < len(unset) < len(_URLS):
-            raise ValueError(f"no URL for {', '.join(unset)}: set all of {', '.join(_URLS)}, or REDIS_URL")
+        unset = [name for name in URLS if not getattr(self, name)]
+        if 0 < len(unset) < len(URLS):
+            raise ValueError(f"no URL for {', '.join(unset)}: set all of {', '.join(URLS)}, or REDIS_URL")
         return self
 
     @property
@@ -128,6 +128,7 @@ class Pool(_Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "cpu"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     compile: bool = False
+    metrics: Annotated[int, Field(ge=1, le=65_535)] | None = None
 
 
 class Config(_Section):
@@ -271,7 +272,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     if not isinstance(data, dict):
         raise BadConfigError("not a mapping of sections", where=str(path))
     urls = dict(data.get("redis") or {})
-    for name, variable in _URLS.items():
+    for name, variable in URLS.items():
         if url := env.get(variable) or env.get("REDIS_URL"):
             urls[name] = url
     try:
