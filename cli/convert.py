@@ -154,11 +154,12 @@ def report(done: "Result", *, json_output: bool) -> None:
 def _stream(submitted: "Conversion") -> None:
     """Write WAV to standard output, each window as soon as it is ready."""
     from voxrelay.producer.output import WavPipe
+    from voxrelay.producer.provenance import Provenance
     from voxrelay.relay import clock
 
     with submitted as conversion:
         total = clock.sound_samples(conversion.manifest.windows[-1].keep_to)
-        sounds, pipe = conversion.stream(), WavPipe(sys.stdout.buffer, total)
+        sounds, pipe = conversion.stream(), WavPipe(sys.stdout.buffer, total, Provenance.of(conversion.manifest))
         try:
             for sound in sounds:
                 pipe.write(sound)

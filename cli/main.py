@@ -11,6 +11,7 @@ from voxrelay.cli import (
     doctor,
     environment,
     evaluate,
+    info,
     job,
     model,
     monitor,
@@ -51,6 +52,7 @@ check.app.command(
     epilog="Example: vox check voices hello.wav --voice anna.wav --vocoder griffin-lim,hifigan -o voices.html",
 )(check_voices.voices)
 app.command("evaluate", epilog="Example: vox evaluate recordings/ --pairs 20 -o report")(evaluate.evaluate)
+app.command("info", epilog="Example: vox info hello-anna.wav")(info.info)
 app.add_typer(worker.app, name="worker")
 app.add_typer(environment.app, name="env")
 app.add_typer(train.app, name="train")

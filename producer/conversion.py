@@ -11,6 +11,7 @@ from voxrelay.producer.join import Joiner
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.level import Samples
 from voxrelay.producer.partial import Partial
+from voxrelay.producer.provenance import Provenance
 from voxrelay.producer.session import Session
 from voxrelay.relay import clock, flac
 from voxrelay.relay.errors import BadInputError
@@ -111,7 +112,7 @@ class Conversion:
                 if index:  # the last window written stays: its end is needed to go on after an interruption
                     collector.acknowledge(index - 1, joiner.shift)
             result = self._result(partial.path)
-            partial.finish()
+            partial.finish(Provenance.of(self.manifest))
             self.session.dispatch.end(self.job, "collected")
         return result
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import wave
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxrelay.producer.level import Samples
+from voxrelay.producer.provenance import Provenance
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio, Floats, Tensor
@@ -27,12 +27,13 @@ class WavPipe:
     Args:
         stream: where to; it is flushed after every write.
         total: samples that the file will have, which its header says before the first of them.
+        made: what its note says.
 
     """
 
-    def __init__(self, stream: BinaryIO, total: int) -> None:
+    def __init__(self, stream: BinaryIO, total: int, made: Provenance) -> None:
         self._stream = stream
-        self._send(_wav_header(total))
+        self._send(_wav_header(total, made))
 
     def write(self, sound: Samples) -> None:
         """Write sound, float32 [samples] in -1..1."""
@@ -75,7 +76,8 @@ def write_tensor(path: Path, tensor: Tensor) -> None:
     if isinstance(tensor, Audio) and path.suffix != ".safetensors":
         check_writable(path)
         starts = range(0, len(tensor.data), BLOCK)
-        encode(path, partial, (to_frames(tensor.data[start : start + BLOCK]) for start in starts))
+        blocks = (to_frames(tensor.data[start : start + BLOCK]) for start in starts)
+        encode(path, partial, blocks, Provenance.today())
         return
     partial.write_bytes(tensor.to_bytes())
     partial.replace(path)
@@ -97,11 +99,12 @@ def to_frames(sound: Floats) -> NDArray[np.int16]:
     return frames
 
 
-def encode(path: Path, partial: Path, blocks: Iterable[NDArray[np.int16]]) -> None:
+def encode(path: Path, partial: Path, blocks: Iterable[NDArray[np.int16]], made: Provenance) -> None:
     """Write a sound file under another name, and give it its own when it is complete and on the disk."""
     kind = path.suffix.lower()
     try:
         with soundfile.SoundFile(partial, "w", clock.SOUND_RATE, 1, WRITABLE[kind], format=kind[1:].upper()) as file:
+            made.sign(file)
             for block in blocks:
                 file.write(block)
         with partial.open("rb") as written:
@@ -111,13 +114,10 @@ def encode(path: Path, partial: Path, blocks: Iterable[NDArray[np.int16]]) -> No
         partial.unlink(missing_ok=True)
 
 
-def _wav_header(total: int) -> bytes:
+def _wav_header(total: int, made: Provenance) -> bytes:
     """Return what a WAV file of ``total`` samples begins with."""
     buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(FRAME.itemsize)
-        file.setframerate(clock.SOUND_RATE)
-        file.setnframes(total)
-        file.writeframesraw(b"")
-        return buffer.getvalue()  # before closing it corrects the length to what was written
+    with soundfile.SoundFile(buffer, "w", clock.SOUND_RATE, 1, WRITABLE[".wav"], format="WAV") as file:
+        made.sign(file)
+    header, size = buffer.getvalue(), FRAME.itemsize * total  # of no samples: both lengths are still to be filled in
+    return header[:4] + (len(header) - 8 + size).to_bytes(4, "little") + header[8:-4] + size.to_bytes(4, "little")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voxrelay.producer.level import Samples
 from voxrelay.producer.output import BLOCK, FRAME, beside, encode, to_frames
+from voxrelay.producer.provenance import Provenance
 from voxrelay.relay.errors import BadInputError, VoxError
 
 
@@ -100,10 +101,10 @@ class Partial:
                 rest = rest[self._data.write(rest) :]
             os.fdatasync(self._data.fileno())
 
-    def finish(self) -> None:
-        """Write all of it in the output's own format, under the output's name, and end."""
+    def finish(self, made: Provenance) -> None:
+        """Write all of it in the output's own format, under the output's name, with a note of what made it, and end."""
         with _explained(self.path):
-            encode(self.path, beside(self.path, "partial.complete"), _stored(beside(self.path, "partial")))
+            encode(self.path, beside(self.path, "partial.complete"), _stored(beside(self.path, "partial")), made)
         self.discard()
 
     def discard(self) -> None:

@@ -14,6 +14,7 @@ import soundfile
 
 from voxrelay.producer.output import WRITABLE, WavPipe, write_tensor
 from voxrelay.producer.partial import Partial
+from voxrelay.producer.provenance import Provenance
 from voxrelay.relay.errors import BadInputError, VoxError
 from voxrelay.relay.tensors import Audio
 
@@ -23,11 +24,14 @@ STEPS = (np.arange(-33_000, 33_000, 0.25) / 32_768).astype(np.float32)
 NOISE = np.random.default_rng(0).uniform(-1, 1, 150_000).astype(np.float32)
 SOUND = np.concatenate([STEPS.clip(-1, 1), NOISE])
 JOB = "20250101-000000-00000000"
+MADE = Provenance("0.1.0", "2025-01-01", {"speaker": "resemblyzer", "vocoder": "griffin-lim"})
 
 
-def directly(path: Path, sound: np.ndarray = SOUND) -> bytes:
+def directly(path: Path, sound: np.ndarray = SOUND, made: Provenance = MADE) -> bytes:
     """Return the file that libsndfile writes from floats."""
-    soundfile.write(path, np.clip(sound, -1, 1), RATE, WRITABLE[path.suffix])
+    with soundfile.SoundFile(path, "w", RATE, 1, WRITABLE[path.suffix]) as file:
+        made.sign(file)
+        file.write(np.clip(sound, -1, 1))
     return path.read_bytes()
 
 
@@ -36,7 +40,7 @@ def written(path: Path, sound: np.ndarray = SOUND) -> bytes:
         partial.claim(JOB)
         for piece in np.array_split(sound, 7):
             partial.write(piece)
-        partial.finish()
+        partial.finish(MADE)
     return path.read_bytes()
 
 
@@ -87,7 +91,7 @@ def test_going_on_gives_the_same_file(final: int, tmp_path: Path) -> None:
         assert partial.job == JOB
         assert partial.resume(final)
         partial.write(NOISE[final:])
-        partial.finish()
+        partial.finish(MADE)
     assert path.read_bytes() == directly(tmp_path / "direct.wav", NOISE)
 
 
@@ -135,6 +139,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from voxrelay.producer.partial import Partial
+from voxrelay.producer.provenance import Provenance
 with Partial.open(Path(sys.argv[1]), "other"):
     print("held", flush=True)
     sys.stdin.read()
@@ -183,14 +188,14 @@ def test_a_pipe_gets_the_file_that_libsndfile_writes(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source:
         with os.fdopen(writing, "wb") as stream:
-            pipe = WavPipe(stream, 20_000)
-            assert len(os.read(reading, 100)) == 44
+            pipe = WavPipe(stream, 20_000, MADE)
+            assert len(os.read(reading, 1_000)) < 500  # the header, before any sound
             pipe.write(NOISE[:5_000])
             assert len(os.read(reading, 20_000)) == 10_000
             pipe.write(NOISE[5_000:20_000])
         rest = source.read()
     buffer = io.BytesIO()
-    whole = WavPipe(buffer, 20_000)
+    whole = WavPipe(buffer, 20_000, MADE)
     whole.write(NOISE[:20_000])
     assert buffer.getvalue() == directly(tmp_path / "direct.wav", NOISE[:20_000])
     assert buffer.getvalue().endswith(rest)
@@ -198,7 +203,7 @@ def test_a_pipe_gets_the_file_that_libsndfile_writes(tmp_path: Path) -> None:
 
 def test_a_tensor_of_sound_is_written_as_before(tmp_path: Path) -> None:
     write_tensor(tmp_path / "out.wav", Audio(STEPS, rate=RATE))
-    assert (tmp_path / "out.wav").read_bytes() == directly(tmp_path / "direct.wav", STEPS)
+    assert (tmp_path / "out.wav").read_bytes() == directly(tmp_path / "direct.wav", STEPS, Provenance.today())
     write_tensor(tmp_path / "out.safetensors", Audio(STEPS, rate=RATE))
     again = Audio.from_bytes((tmp_path / "out.safetensors").read_bytes())
     np.testing.assert_array_equal(again.data, STEPS)
