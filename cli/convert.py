@@ -9,7 +9,7 @@ import typer
 from voxrelay.cli.output import Json, emit, explained, note
 
 if TYPE_CHECKING:
-    from voxrelay.producer.producer import Producer, Result
+    from voxrelay.producer.producer import Conversion, Result
 
 Source = Annotated[Path, typer.Argument(help="Recording to convert, in any format of libsndfile.")]
 Voices = Annotated[
@@ -27,6 +27,10 @@ Transpose = Annotated[
     str,
     typer.Option(metavar="SEMITONES|auto", help="Move the melody by so much, or into the target's register."),
 ]
+Similarity = Annotated[
+    float, typer.Option(metavar="0..1", help="How far to go from the source's voice to the target's.", min=0, max=1)
+]
+Profile = Annotated[str, typer.Option(help="Models to chain, by the name of a profile in queues.yml.")]
 Speaker = Annotated[str, typer.Option(help="Speaker model, if not the one of queues.yml.")]
 ContentModel = Annotated[str, typer.Option("--content", help="Content model.")]
 MelModel = Annotated[str, typer.Option("--mel", help="Mel model.")]
@@ -41,11 +45,13 @@ def convert(
         Path,
         typer.Option("--output", "-o", help="File to write; the suffix is the format. - streams WAV."),
     ],
+    profile: Profile = "",
     speaker: Speaker = "",
     content: ContentModel = "",
     mel: MelModel = "",
     vocoder: Vocoder = "",
     transpose: Transpose = "auto",
+    similarity: Similarity = 1.0,
     allow_gaps: Gaps = False,
     keep_tensors: Annotated[
         Path | None, typer.Option(help="New folder for everything that passes between the stages.")
@@ -61,22 +67,26 @@ def convert(
     """
     from voxrelay.cli.progress import StageBars
     from voxrelay.producer.producer import Producer
+    from voxrelay.producer.rows import semitones
 
-    producer = Producer(cold=cold, note=note)
-    models, semitones = _models(speaker, content, mel, vocoder), _semitones(transpose)
+    producer = Producer(profile=profile, cold=cold, note=note)
+    wishes = {
+        "models": chosen(speaker, content, mel, vocoder),
+        "allow_gaps": allow_gaps,
+        "transpose": semitones(transpose, "--transpose"),
+        "similarity": similarity,
+    }
     if str(output) == "-":
-        _stream(producer, source, voice, models, allow_gaps=allow_gaps, transpose=semitones)
+        _stream(producer.submit(source, voice, **wishes))
         return
     with StageBars(quiet=json_output) as bars:
         done = producer.convert(
             source,
             voice,
             output,
-            models=models,
             keep_tensors=keep_tensors,
-            allow_gaps=allow_gaps,
-            transpose=semitones,
             on_progress=bars.update,
+            **wishes,
         )
     report(done, json_output=json_output)
 
@@ -85,11 +95,13 @@ def convert(
 def submit(
     source: Source,
     voice: Voices,
+    profile: Profile = "",
     speaker: Speaker = "",
     content: ContentModel = "",
     mel: MelModel = "",
     vocoder: Vocoder = "",
     transpose: Transpose = "auto",
+    similarity: Similarity = 1.0,
     allow_gaps: Gaps = False,
     json_output: Json = False,
 ) -> None:
@@ -98,10 +110,12 @@ def submit(
     The job goes on without this command or this terminal; `vox job fetch` writes its result.
     """
     from voxrelay.producer.producer import Producer
+    from voxrelay.producer.rows import semitones
 
-    models = _models(speaker, content, mel, vocoder)
-    semitones, producer = _semitones(transpose), Producer(note=note)
-    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps, transpose=semitones) as conversion:
+    models, moved = chosen(speaker, content, mel, vocoder), semitones(transpose, "--transpose")
+    with Producer(profile=profile, note=note).submit(
+        source, voice, models=models, allow_gaps=allow_gaps, transpose=moved, similarity=similarity
+    ) as conversion:
         for line in conversion.notes:
             note(f"note: {line}")
         if not conversion.durable:
@@ -137,20 +151,12 @@ def report(done: "Result", *, json_output: bool) -> None:
     typer.echo(f"{done.output}: {done.seconds:.2f} s, job {done.job}")
 
 
-def _stream(
-    producer: "Producer",
-    source: Path,
-    voice: list[str],
-    models: Any,  # noqa: ANN401 - by stage
-    *,
-    allow_gaps: bool,
-    transpose: float | None,
-) -> None:
+def _stream(submitted: "Conversion") -> None:
     """Write WAV to standard output, each window as soon as it is ready."""
     from voxrelay.producer.output import WavPipe
     from voxrelay.relay import clock
 
-    with producer.submit(source, voice, models=models, allow_gaps=allow_gaps, transpose=transpose) as conversion:
+    with submitted as conversion:
         total = clock.sound_samples(conversion.manifest.windows[-1].keep_to)
         sounds, pipe = conversion.stream(), WavPipe(sys.stdout.buffer, total)
         try:
@@ -164,16 +170,7 @@ def _stream(
             note(f"note: {line}")
 
 
-def _models(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
-    chosen = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
-    return {stage: name for stage, name in chosen.items() if name}
-
-
-def _semitones(wanted: str) -> float | None:
-    """Read ``--transpose``; None for ``auto``."""
-    from voxrelay.relay.errors import BadInputError
-
-    try:
-        return None if wanted == "auto" else float(wanted)
-    except ValueError as error:
-        raise BadInputError(f"--transpose {wanted}", hint="a number of semitones, or auto") from error
+def chosen(speaker: str, content: str, mel: str, vocoder: str) -> Any:  # noqa: ANN401 - by stage
+    """Return the models that were named, by stage."""
+    named = {"speaker": speaker, "content": content, "mel": mel, "vocoder": vocoder}
+    return {stage: name for stage, name in named.items() if name}

@@ -71,7 +71,7 @@ def _checks() -> dict[str, Any]:
             raise UnavailableError("is not built or out of date", where=str(found.folder), hint=f"vox env build {name}")
         return str(found.folder)
 
-    needed = resolved.environments(resolved.pipeline_pools)
+    needed = resolved.environments(resolved.chain_pools())
     return {
         "configuration": lambda: str(configuration.config_file()),
         "redis": redis,

@@ -3,6 +3,7 @@
 import typer
 
 from voxrelay.cli import (
+    batch,
     check,
     check_voices,
     convert,
@@ -12,6 +13,7 @@ from voxrelay.cli import (
     evaluate,
     job,
     model,
+    monitor,
     pools,
     stage,
     trace,
@@ -30,14 +32,18 @@ app = typer.Typer(
 )
 app.command("convert", epilog="Example: vox convert hello.wav --voice anna.wav -o hello-anna.wav")(convert.convert)
 app.command("submit", epilog="Example: vox submit hello.wav --voice anna.wav")(convert.submit)
+app.command("batch", epilog="Example: vox batch recordings/ --voice anna.wav -o converted")(batch.batch)
 app.add_typer(job.app, name="job")
 app.add_typer(dead.app, name="dead")
 app.add_typer(voice.app, name="voice")
 app.add_typer(stage.app, name="stage")
 app.command("up", epilog="Example: vox up vocoder")(pools.up)
 app.command("down", epilog="Example: vox down")(pools.down)
+app.command("scale", epilog="Example: vox scale vocoder=2 content=2")(pools.scale)
 app.command("restart", epilog="Example: vox restart mel vocoder")(pools.restart)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
+app.command("top", epilog="Example: vox top")(monitor.top)
+app.command("metrics", epilog="Example: vox metrics --port 9100")(monitor.metrics)
 app.command("trace", epilog="Example: vox trace 20250101-120000-0a1b2c3d -o trace.png")(trace.trace)
 app.add_typer(check.app, name="check")
 check.app.command(

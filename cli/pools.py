@@ -1,4 +1,4 @@
-"""``vox up``, ``vox down``, ``vox restart``, ``vox ps``: the pools."""
+"""``vox up``, ``vox down``, ``vox scale``, ``vox restart``, ``vox ps``: the pools."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 from voxrelay.cli.output import Json, emit, explained, note
 from voxrelay.relay.errors import Exit
 
-Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of `pipeline`.")]
+Pools = Annotated[list[str] | None, typer.Argument(help="Pools of queues.yml; by default those of the profile.")]
 
 OurPools = Annotated[list[str] | None, typer.Argument(help="Pools; by default all of this machine.")]
 
@@ -23,7 +23,7 @@ def up(pools: Pools = None, json_output: Json = False) -> None:
     from voxrelay.relay import config as configuration
 
     config = configuration.load()
-    wanted = pools or config.pipeline_pools
+    wanted = pools or config.chain_pools()
     for pool in wanted:
         config.served_by(pool)
     environments.ensure(config, config.environments(wanted), note)
@@ -42,6 +42,28 @@ def down(json_output: Json = False) -> None:
         emit({"stopped": stopped})
     else:
         typer.echo("stopped" if stopped else "nothing was running")
+
+
+@explained
+def scale(
+    sizes: Annotated[list[str], typer.Argument(help="How many workers a pool shall have.", metavar="POOL=NUMBER")],
+    json_output: Json = False,
+) -> None:
+    """Have more or fewer workers of a pool on this machine, the other pools undisturbed.
+
+    New ones are there when this returns; those that are too many have finished what they computed.
+    The numbers hold until `vox down`; for good they stand in queues.yml.
+    """
+    from voxrelay.fleet import scale
+    from voxrelay.relay import config as configuration
+
+    config = configuration.load()
+    wanted = scale.read_sizes(sizes, config)
+    scale.scale(config, wanted, note)
+    if json_output:
+        emit({"workers": wanted})
+    else:
+        typer.echo(", ".join(f"{pool}: {size}" for pool, size in wanted.items()))
 
 
 @explained

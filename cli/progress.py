@@ -1,6 +1,7 @@
 """Progress bars, one a stage, and the table of what each stage did."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Self
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from voxrelay.producer.collect import Progress as Step
+from voxrelay.producer.standing import Standing
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.work import Work
 
@@ -30,8 +32,17 @@ class _Bars:
     count: type[ProgressColumn] = MofNCompleteColumn
 
     def __init__(self, *, quiet: bool) -> None:
-        columns = (TextColumn("{task.description:<18}"), BarColumn(), self.count(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        columns = (
+            TextColumn("{task.description:<18}"),
+            BarColumn(),
+            self.count(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[about]}", style="dim"),
+        )
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            console.width = WIDE
+        self._progress = Progress(*columns, console=console, disable=quiet)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -40,11 +51,11 @@ class _Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def _show(self, label: str, done: int, total: int) -> None:
+    def _show(self, label: str, done: int, total: int, about: str = "") -> None:
         if label not in self._tasks:
             self._progress.start()
-            self._tasks[label] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[label], completed=done)
+            self._tasks[label] = self._progress.add_task(label, total=total, about=about)
+        self._progress.update(self._tasks[label], completed=done, total=total, about=about)
 
 
 class StageBars(_Bars):
@@ -67,6 +78,31 @@ class ByteBars(StepBars):
     """One bar for each file that is fetched, on the error stream."""
 
     count = DownloadColumn
+
+
+class BatchBars(_Bars):
+    """One bar for the recordings of a batch and one for each stage, on the error stream."""
+
+    standing: Standing
+
+    def update(self, standing: Standing) -> None:
+        """Show how far it is, how fast, and how long it will take."""
+        self.standing = standing
+        over = standing.done + standing.failed + standing.before
+        self._show("recordings", over, standing.rows, _about(standing))
+        for stage in STAGES:
+            self._show(f"{_PARTS['window']}: {stage}", standing.stages[stage], standing.windows)
+
+
+def _about(standing: Standing) -> str:
+    words = []
+    if standing.left is not None:
+        words.append(f"{timedelta(seconds=round(standing.left))} left")
+    if standing.factor is not None:
+        words.append(f"{standing.factor:.2f} s a second of speech")
+    if standing.failed:
+        words.append(f"{standing.failed} failed")
+    return ", ".join(words)
 
 
 def print_works(works: Iterable[Work]) -> None:

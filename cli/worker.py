@@ -1,5 +1,6 @@
 """``vox worker``: the worker processes of this machine."""
 
+import os
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +12,36 @@ from voxrelay.relay.errors import Exit
 if TYPE_CHECKING:
     from voxrelay.relay.health import Health
 
-app = typer.Typer(help="Look at the workers of this machine.", no_args_is_help=True)
+app = typer.Typer(help="Run a worker in the foreground, or look at those of this machine.", no_args_is_help=True)
 
 
-@app.callback()
-def group() -> None:
-    """Keep `health` a command of its own while it is the only one."""
+@app.command(epilog="Example: vox worker run vocoder --redis redis://10.0.0.5:6379/0")
+@explained
+def run(
+    pool: Annotated[str, typer.Argument(help="Pool of queues.yml.")],
+    redis: Annotated[str, typer.Option(help="URL of the relay's Redis, if not REDIS_URL.", metavar="URL")] = "",
+) -> None:
+    """Run one worker process of a pool in the foreground, until SIGTERM or Ctrl-C.
+
+    Only that pool's environment is needed, and built if it is missing. For a service manager, or a
+    process for each GPU: CUDA_VISIBLE_DEVICES=1 vox worker run vocoder.
+    """
+    from voxrelay.cli.output import note
+    from voxrelay.fleet import environments
+    from voxrelay.relay import config as configuration
+    from voxrelay.relay.errors import UnavailableError
+
+    if redis:
+        os.environ |= dict.fromkeys(configuration.URLS.values(), redis)
+    config = configuration.load()
+    config.served_by(pool)
+    if not config.redis.shared:
+        raise UnavailableError("no Redis was named", hint="--redis URL; `vox up` keeps a private one")
+    settings = config.pools[pool]
+    environments.ensure(config, [settings.environment], note)
+    environment = environments.find(settings.environment)
+    command = environments.worker_command(environment, pool)
+    os.execve(command[0], command, environments.variables(environment, settings.threads))  # noqa: S606 - our own command
 
 
 @app.command(epilog="Example: vox worker health mel vocoder --live")

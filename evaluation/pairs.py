@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from voxrelay.evaluation.corpus import Recording
+from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadInputError
 
 LONGEST = 2  # times the least length of a reference, at which it is cut
@@ -26,9 +26,9 @@ class Pair:
 
     name: str
     group: str
-    source: Recording
-    reference: tuple[Recording, ...]
-    others: tuple[Recording, ...]
+    source: Utterance
+    reference: tuple[Utterance, ...]
+    others: tuple[Utterance, ...]
 
     @property
     def target(self) -> Speaker:
@@ -36,7 +36,7 @@ class Pair:
         return self.reference[0].corpus, self.reference[0].speaker
 
 
-def draw(recordings: Sequence[Recording], count: int, seed: int, seconds: float) -> list[Pair]:
+def draw(recordings: Sequence[Utterance], count: int, seed: int, seconds: float) -> list[Pair]:
     """Draw pairs: male to female, female to male and same sex in turn, each couple of speakers as often.
 
     Where there are several corpora, source and target are of two of them, so that nothing but
@@ -61,7 +61,7 @@ def draw(recordings: Sequence[Recording], count: int, seed: int, seconds: float)
     return [_pair(i, group, next(several), speakers, dice, seconds) for i, (group, several) in enumerate(turns)]
 
 
-def by_speaker(recordings: Sequence[Recording]) -> dict[Speaker, list[Recording]]:
+def by_speaker(recordings: Sequence[Utterance]) -> dict[Speaker, list[Utterance]]:
     """Sort recordings by corpus and speaker."""
     speakers = defaultdict(list)
     for recording in recordings:
@@ -69,7 +69,7 @@ def by_speaker(recordings: Sequence[Recording]) -> dict[Speaker, list[Recording]
     return dict(speakers)
 
 
-def take(recordings: Sequence[Recording], seconds: float) -> tuple[Recording, ...]:
+def take(recordings: Sequence[Utterance], seconds: float) -> tuple[Utterance, ...]:
     """Take recordings from the front until they last ``seconds``."""
     total, taken = 0.0, []
     for recording in recordings:
@@ -80,7 +80,7 @@ def take(recordings: Sequence[Recording], seconds: float) -> tuple[Recording, ..
     return tuple(taken)
 
 
-def _couples(speakers: dict[Speaker, list[Recording]]) -> dict[str, list[tuple[Speaker, Speaker]]]:
+def _couples(speakers: dict[Speaker, list[Utterance]]) -> dict[str, list[tuple[Speaker, Speaker]]]:
     across = len({corpus for corpus, _ in speakers}) > 1
     groups = defaultdict(list)
     for source, target in itertools.permutations(speakers, 2):
@@ -99,7 +99,7 @@ def _pair(
     index: int,
     group: str,
     couple: tuple[Speaker, Speaker],
-    speakers: dict[Speaker, list[Recording]],
+    speakers: dict[Speaker, list[Utterance]],
     dice: random.Random,
     seconds: float,
 ) -> Pair:

@@ -36,7 +36,7 @@ class Pipeline:
     @classmethod
     def default(cls, config: Config) -> Self:
         """Return that of ``queues.yml``."""
-        return cls(*(config.pipeline[stage] for stage in _STAGES))
+        return cls(*(config.chain()[stage] for stage in _STAGES))
 
     @property
     def models(self) -> dict[Stage, str]:

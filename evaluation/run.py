@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from voxrelay.evaluation import copies, corpus, judging, sounds, voices
+from voxrelay.evaluation import copies, judging, sounds, voices
 from voxrelay.evaluation.conversions import convert, pace
 from voxrelay.evaluation.pairs import Pair, by_speaker, draw, take
 from voxrelay.evaluation.request import Request, claim
@@ -21,6 +21,7 @@ from voxrelay.evaluation.rows import (
     shuffle,
 )
 from voxrelay.producer.producer import Producer
+from voxrelay.relay import corpus
 from voxrelay.relay.comparison import Comparison, Row, Trial
 
 OnProgress = Callable[[str, int, int], None]
@@ -45,7 +46,7 @@ class Evaluation:
     def run(self) -> dict[str, Any]:
         """Do all of it; returns the summary that the report was made of."""
         request = self.request
-        recordings = corpus.read(request.data, request.split)
+        recordings = sounds.timed(corpus.read(request.data, request.split))
         pairs = draw(recordings, request.pairs, request.seed, request.seconds)
         claim(request.output, pairs)
         references = self._prepare(pairs)
@@ -80,7 +81,7 @@ class Evaluation:
 
     def _nearest(self, pairs: Sequence[Pair], references: Mapping[str, Path], training: Path) -> dict[str, Path]:
         """Find for every target the training speaker whose voice is nearest."""
-        trained = by_speaker(corpus.read_training(training))
+        trained = by_speaker(sounds.timed(corpus.read(training, corpus.TRAIN)))
         folder, seconds = self.request.output / "work" / "training", self.request.seconds
         speakers = {
             speaker: sounds.write_joined(take(said, seconds), folder / f"{speaker[0]}-{speaker[1]}.wav", seconds)

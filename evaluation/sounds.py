@@ -1,24 +1,43 @@
 """The sounds of an evaluation that are not conversions: what is said, whose voice, and bounds to hold them against."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
-from voxrelay.evaluation.corpus import Recording
 from voxrelay.evaluation.pairs import LONGEST
 from voxrelay.producer.level import Samples
 from voxrelay.producer.recording import survey
 from voxrelay.producer.voice import TargetVoice
 from voxrelay.relay import clock
+from voxrelay.relay.corpus import Utterance
+from voxrelay.relay.errors import BadInputError
 
 _SHORTEST, _LONGEST = 0.1, 3600.0
 _NOISE = 1e-4  # RMS of the round trip's noise, -80 dBFS: a few steps of 16 bits
 
 
-def write_joined(recordings: Iterable[Recording], path: Path, seconds: float) -> Path:
+def timed(recordings: Iterable[Utterance]) -> list[Utterance]:
+    """Measure how long those recordings are of which nothing says it.
+
+    Raises:
+        BadInputError: one cannot be read.
+
+    """
+    return [one if one.seconds else replace(one, seconds=_seconds(one.path)) for one in recordings]
+
+
+def _seconds(path: Path) -> float:
+    try:
+        return float(soundfile.info(path).duration)
+    except soundfile.SoundFileError as error:
+        raise BadInputError("is not audio that can be read", where=str(path)) from error
+
+
+def write_joined(recordings: Iterable[Utterance], path: Path, seconds: float) -> Path:
     """Write recordings as one of 16 kHz mono, cut at twice the ``seconds`` that it should have at least."""
     if not path.exists():
         write(path, joined([recording.path for recording in recordings], seconds))
@@ -39,7 +58,7 @@ def of_voice(voice: TargetVoice, seconds: float) -> Samples:
     return np.concatenate([clip.samples for clip in voice.clips])[: round(seconds * clock.RATE)]
 
 
-def write_source(recording: Recording, path: Path) -> Path:
+def write_source(recording: Utterance, path: Path) -> Path:
     """Write an utterance at 16 kHz mono."""
     if not path.exists():
         write(path, read(recording.path))

@@ -43,8 +43,15 @@ def embed(producer: Producer, folder: Path, sounds: Sequence[Path], on_done: Cal
 
 
 def nearest(folder: Path, sound: Path, others: Iterable[Path]) -> Path:
-    """Return that of the others whose voice is nearest by cosine; all are embedded."""
+    """Return that of the others whose voice is nearest by cosine; all are embedded.
+
+    Raises:
+        BadInputError: there are no others.
+
+    """
     voice = _read(folder, sound)
+    if not (others := list(others)):
+        raise BadInputError("the training recordings are all of one target", hint="name more of them, or none")
     return max(others, key=lambda other: float(np.dot(voice, _read(folder, other))))
 
 

@@ -1,5 +1,7 @@
 """One worker process that the supervisor keeps."""
 
+import contextlib
+import json
 import subprocess
 import time
 from collections.abc import Iterable
@@ -45,7 +47,11 @@ class Child:
     def reason(self) -> str:
         """Return the last that it wrote."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1].removeprefix("error: ") if lines else ""
+        if not lines:
+            return ""
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # unless VOXRELAY_LOG=json
+            return str(json.loads(lines[-1])["message"])
+        return lines[-1].removeprefix("error: ")
 
     def leave(self) -> None:
         """Tell it to finish what it computes, take nothing else, and end."""

@@ -61,11 +61,18 @@ class Supervised:
 
     def ask_restart(self, pool: str, asked: str) -> str:
         """Ask for new processes of a pool; ``asked`` tells this request from others."""
-        (self.folder / "restart").mkdir(exist_ok=True)
-        partial = self.folder / f"restart-{asked}"
-        partial.write_text(asked)
-        partial.replace(self.folder / "restart" / pool)
+        self._ask("restart", pool, asked)
         return asked
+
+    def ask_size(self, pool: str, size: int) -> None:
+        """Ask for so many processes of a pool."""
+        self._ask("scale", pool, str(size))
+
+    def _ask(self, kind: str, pool: str, text: str) -> None:
+        (self.folder / kind).mkdir(exist_ok=True)
+        partial = self.folder / f"{kind}-{pool}-{os.getpid()}"
+        partial.write_text(text)
+        partial.replace(self.folder / kind / pool)
 
     def start(self, *, cold: bool) -> subprocess.Popen[bytes]:
         """Start the process; ``cold``: it ends when its standard input closes."""
@@ -119,7 +126,8 @@ class Supervised:
 def identity(config: Config) -> str:
     """Hash what tells the relays of this user apart: their places and their configuration."""
     places = [str(place) for place in (home.home(), home.models(), configuration.config_file())]
-    text = json.dumps([*places, config.model_dump(mode="json")])
+    # Whichever models a job chains, the same pools serve them.
+    text = json.dumps([*places, config.model_dump(mode="json", exclude={"profile", "profiles"})])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -2,9 +2,9 @@
 
 It keeps its state in one folder: ``lock`` is held while it lives (also through ``kill -9``, which
 releases it), ``state.json`` says where Redis is and how the pools are, a file ``wanted/POOL`` asks
-for a pool, ``restart/POOL`` for new processes in place of the old, a file ``stay`` keeps it from
-ending when idle, and the time of ``used`` is when a command last waited for it. Its children end
-when their standard input closes, so nothing outlives it.
+for a pool, ``restart/POOL`` for new processes in place of the old, ``scale/POOL`` for as many as it
+says, a file ``stay`` keeps it from ending when idle, and the time of ``used`` is when a command last
+waited for it. Its children end when their standard input closes, so nothing outlives it.
 
 A private Redis is two servers: one keeps the jobs on the disk, in a folder that outlives the relay
 while it holds any; the other holds messages and tensors, which can be made again. A relay for a
@@ -41,6 +41,20 @@ TICK_SECONDS = 0.1
 IDLE_TICKS = 20
 
 
+@dataclass(frozen=True)
+class Leaving:
+    """A worker that finishes what it computes, and until when it may."""
+
+    child: Child
+    deadline: float
+
+    def over(self) -> bool:
+        """Whether it has ended; one that is stuck is killed."""
+        if not self.child.ended and time.monotonic() > self.deadline:
+            self.child.end(0)
+        return self.child.ended
+
+
 @dataclass
 class Supervisor:
     """Everything of one relay on this machine."""
@@ -52,6 +66,8 @@ class Supervisor:
     children: list[Child] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
     restarts: dict[str, Rolling] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    leaving: list[Leaving] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -70,6 +86,7 @@ class Supervisor:
                 for server in self.servers:
                     server.watch()
                 self._start_wanted()
+                self._scale()
                 for child in self.children:
                     child.watch(self.config)
                 self._restart(jobs)
@@ -82,7 +99,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """End the pools, which finish what they compute, then Redis; its data stay while there are jobs."""
-        workers = [*self.children, *(child for rolling in self.restarts.values() for child in rolling.extra)]
+        coming = (child for rolling in self.restarts.values() for child in rolling.extra)
+        workers = [*self.children, *coming, *(one.child for one in self.leaving)]
         for child in workers:
             child.leave()
         deadline = time.monotonic() + STOP_SECONDS
@@ -118,10 +136,30 @@ class Supervisor:
             request.unlink(missing_ok=True)
             self.used = time.time()
             pool = request.name
-            self.children = [child for child in self.children if child.pool != pool or not child.error]
-            there = sum(child.pool == pool for child in self.children)
-            for _ in range(there, self.config.pools[pool].workers):
-                self.children.append(Child(pool, free_number(pool, self.children)))
+            self._fit(pool, self.sizes.get(pool, self.config.pools[pool].workers))
+
+    def _scale(self) -> None:
+        """Give pools the number of workers that was asked for; see that those who leave do."""
+        for request in (self.folder / "scale").glob("*"):
+            pool = request.name
+            if not any(rolling.pool == pool and not rolling.over for rolling in self.restarts.values()):
+                self.sizes[pool] = int(request.read_text())
+                request.unlink()
+                self.used = time.time()
+                self._fit(pool, self.sizes[pool])
+        self.leaving = [one for one in self.leaving if not one.over()]
+
+    def _fit(self, pool: str, size: int) -> None:
+        """Add workers to a pool, or let go of the newest; those that have failed are tried again."""
+        self.children = [child for child in self.children if child.pool != pool or not child.error]
+        mine = [child for child in self.children if child.pool == pool]
+        for _ in range(len(mine), size):
+            self.children.append(Child(pool, free_number(pool, self.children)))
+        for child in mine[size:]:
+            self.children.remove(child)
+            child.leave()
+            if not child.ended:
+                self.leaving.append(Leaving(child, time.monotonic() + self.config.timeouts.stuck))
 
     def _restart(self, jobs: Client) -> None:
         """Go on with the restart that is under way, or begin the next that was asked for."""
@@ -144,9 +182,14 @@ class Supervisor:
             }
             for child in self.children
         ]
-        restarts = {pool: rolling.report() for pool, rolling in self.restarts.items()}
-        redis_urls = self.config.redis.model_dump()
-        state = {"process": os.getpid(), "redis": redis_urls, "pools": pools, "restarts": restarts}
+        state = {
+            "process": os.getpid(),
+            "redis": self.config.redis.model_dump(),
+            "pools": pools,
+            "restarts": {pool: rolling.report() for pool, rolling in self.restarts.items()},
+            "sizes": self.sizes,
+            "leaving": [{"pool": one.child.pool, "process": one.child.pid} for one in self.leaving],
+        }
         write_json(self.folder / "state.json", state)
 
 

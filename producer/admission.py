@@ -5,7 +5,7 @@ import redis
 from voxrelay.producer.session import Session
 from voxrelay.relay import clock, keys
 from voxrelay.relay.connect import Client
-from voxrelay.relay.errors import UnavailableError
+from voxrelay.relay.errors import RefusedError, UnavailableError
 from voxrelay.relay.job import Manifest
 
 _DISK_SECONDS = 10
@@ -19,7 +19,7 @@ def admit(session: Session, manifest: Manifest) -> None:
     """Refuse a job for which Redis would not have room, all that was accepted before it included.
 
     Raises:
-        UnavailableError: there is no room; it says when to come back.
+        RefusedError: there is no room; it says when to come back.
 
     """
     for store in {id(store): store for store in (session.stores.jobs, session.stores.tensors)}.values():
@@ -31,20 +31,20 @@ def admit(session: Session, manifest: Manifest) -> None:
         room = limit - facts["used_memory"] - promised
         if needed > room:
             what = f"no room in Redis: this job may come to need {needed / _MEGABYTE:.0f} MB"
-            raise UnavailableError(
+            raise RefusedError(
                 f"{what}, {max(room, 0) / _MEGABYTE:.0f} MB are free and not promised",
                 hint=f"{come_back(session)}, or raise its maxmemory",
             )
 
 
-def refuse(session: Session, manifest: Manifest, verdict: str, waiting: int, mine: int) -> UnavailableError:
+def refuse(session: Session, manifest: Manifest, verdict: str, waiting: int, mine: int) -> RefusedError:
     """Explain a limit of the backlog."""
     limits, windows = session.config.limits, len(manifest.windows)
     if verdict == "client":
         what = f"{mine} windows of {manifest.client} wait, {windows} more are above the limit of {limits.client}"
     else:
         what = f"{waiting} windows wait, {windows} more are above the limit of {limits.backlog}"
-    return UnavailableError(what, where="limits of queues.yml", hint=come_back(session))
+    return RefusedError(what, where="limits of queues.yml", hint=come_back(session))
 
 
 def come_back(session: Session) -> str:

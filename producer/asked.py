@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxrelay.producer import saved
+from voxrelay.producer.recording import Recording
 from voxrelay.producer.voice import Clip, TargetVoice, cut_recordings, find_recordings, notes_on, survey_all
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadInputError
@@ -41,6 +42,21 @@ def read_voices(names: Sequence[str], config: Config) -> TargetVoice:
     return TargetVoice(tuple(clips), tuple(notes))
 
 
+def part_of_the_way(source: Recording, target: TargetVoice, similarity: float, config: Config) -> TargetVoice:
+    """Blend the source's own voice into the target's: a ``similarity`` of 1 is the target's alone.
+
+    Raises:
+        BadInputError: a similarity that is not above 0 and at most 1, or a silent source.
+
+    """
+    if not 0 < similarity <= 1:
+        raise BadInputError(f"similarity {similarity:g}", hint="above 0, and at most 1: the target's voice alone")
+    if similarity == 1:
+        return target
+    own = cut_recordings(str(source.path), [source], config, 1 - similarity)
+    return TargetVoice((*(clip.weighed(similarity) for clip in target.clips), *own), target.notes)
+
+
 def shares(names: Sequence[str]) -> list[Asked]:
     """Read weights: ``anna:0.6 ben:0.4``, or none for equal parts.
 
@@ -48,7 +64,7 @@ def shares(names: Sequence[str]) -> list[Asked]:
         BadInputError: a weight is not a positive number, or only some of the voices have one.
 
     """
-    split = [_split(name) for name in names]
+    split = [split_weight(name) for name in names]
     weights = [weight for _, weight in split if weight is not None]
     if weights and len(weights) < len(split):
         bare = ", ".join(name for name, weight in split if weight is None)
@@ -57,8 +73,13 @@ def shares(names: Sequence[str]) -> list[Asked]:
     return [Asked(name, (1.0 if weight is None else weight) / total) for name, weight in split]
 
 
-def _split(name: str) -> tuple[str, float | None]:
-    """Cut the weight off; a file whose name looks like one is a file."""
+def split_weight(name: str) -> tuple[str, float | None]:
+    """Cut the weight off a voice's name; a file whose name looks like it has one is a file.
+
+    Raises:
+        BadInputError: what follows the colon is not a positive number.
+
+    """
     found = _WEIGHED.match(name)
     if not found or Path(name).expanduser().exists():
         return name, None
@@ -69,6 +90,32 @@ def _split(name: str) -> tuple[str, float | None]:
     if not 0 < weight < math.inf:
         raise BadInputError(f"{found['weight']!r} is not a weight", where=name, hint="a number above 0, like anna:0.6")
     return found["name"], weight
+
+
+def stamp(names: Sequence[str]) -> list[str]:
+    """Return what changes when a file of these voices does: paths, sizes, times.
+
+    Raises:
+        BadInputError: as :func:`read_voices`, but for what is in the files.
+
+    """
+    found = [(asked.name, _saved_as(asked.name)) for asked in shares(names)]
+    paths = [path for name, saved_as in found for path in ([saved_as] if saved_as else find_recordings(name, _known()))]
+    return [*names, *map(stamp_file, paths)]
+
+
+def stamp_file(path: Path) -> str:
+    """Return what changes when a file does.
+
+    Raises:
+        BadInputError: there is none.
+
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise BadInputError("there is no such file", where=str(path), hint="check the path") from error
+    return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
 
 
 def _read(asked: Asked, config: Config) -> tuple[list[Clip], list[str]]:

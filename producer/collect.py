@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from voxrelay.producer.session import Session
 from voxrelay.relay import keys, presence
 from voxrelay.relay.config import Stage
 from voxrelay.relay.errors import BadInputError, StageError, UnavailableError
-from voxrelay.relay.job import Part
+from voxrelay.relay.job import Link, Part
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
@@ -81,13 +81,8 @@ class Watch:
 
     def _check_alive(self, quiet_since: float) -> None:
         """Give up when nothing happens and a pool has no worker."""
-        if time.monotonic() - quiet_since < PATIENCE_SECONDS:
-            return
-        served = presence.served(self.session.stores.jobs)
-        gone = [f"{x.stage}.{x.model}" for x in self.manifest.chain if (x.stage, x.model) not in served]
-        if gone:
-            raise UnavailableError(f"no worker serves {', '.join(gone)} any more", where=self.job,
-                                   hint="vox ps shows the pools; the job waits for them")  # fmt: skip
+        if time.monotonic() - quiet_since >= PATIENCE_SECONDS:
+            check_served(self.session, self.manifest.chain, self.job)
 
 
 class Collector(Watch):
@@ -166,6 +161,19 @@ class Collector(Watch):
         while not self._leaving.wait(_LEASE_SECONDS / 3):
             with suppress(redis.RedisError):
                 self.session.stores.jobs.set(keys.collector(self.job), self._holder, ex=_LEASE_SECONDS)
+
+
+def check_served(session: Session, chain: Iterable[Link], job: str) -> None:
+    """Check that the models of a job still have workers.
+
+    Raises:
+        UnavailableError: one has none.
+
+    """
+    served = presence.served(session.stores.jobs)
+    if gone := [f"{link.stage}.{link.model}" for link in chain if (link.stage, link.model) not in served]:
+        raise UnavailableError(f"no worker serves {', '.join(gone)} any more", where=job,
+                               hint="vox ps shows the pools; the job waits for them")  # fmt: skip
 
 
 def _has_died(holder: str) -> bool:

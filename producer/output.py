@@ -50,13 +50,23 @@ def check_writable(path: Path) -> None:
         BadInputError: the format is unknown or the folder is missing.
 
     """
-    if path.suffix.lower() not in WRITABLE:
-        raise BadInputError(f"cannot write {path.suffix or 'a file without a suffix'}", where=str(path),
-                            hint=f"one of {', '.join(WRITABLE)}")  # fmt: skip
+    check_suffix(path)
     if not path.parent.is_dir():
         raise BadInputError("there is no such folder", where=str(path.parent), hint="make it first")
     if not os.access(path.parent, os.W_OK):
         raise BadInputError("this folder cannot be written to", where=str(path.parent))
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse an output whose format is unknown.
+
+    Raises:
+        BadInputError: the formats that are known are named.
+
+    """
+    if path.suffix.lower() not in WRITABLE:
+        raise BadInputError(f"cannot write {path.suffix or 'a file without a suffix'}", where=str(path),
+                            hint=f"one of {', '.join(WRITABLE)}")  # fmt: skip
 
 
 def write_tensor(path: Path, tensor: Tensor) -> None:
@@ -69,6 +79,11 @@ def write_tensor(path: Path, tensor: Tensor) -> None:
         return
     partial.write_bytes(tensor.to_bytes())
     partial.replace(path)
+
+
+def settled(path: Path) -> Path:
+    """Return the one path of an output, by whichever path it was named."""
+    return path.parent.resolve() / path.name
 
 
 def beside(path: Path, suffix: str) -> Path:

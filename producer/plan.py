@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxrelay.producer.asked import read_voices
+from voxrelay.producer.asked import part_of_the_way, read_voices
 from voxrelay.producer.level import Samples
 from voxrelay.producer.recording import Recording, survey
 from voxrelay.producer.session import client_name
@@ -60,14 +60,17 @@ class Plan:
 def plan_conversion(
     config: Config,
     source: Path,
-    voice: str | Sequence[str],
+    voice: str | Sequence[str] | TargetVoice,
     models: Mapping[Stage, str],
     *,
     allow_gaps: bool = False,
     keep: bool = False,
     transpose: float | None = None,
+    similarity: float = 1.0,
 ) -> Plan:
-    """Plan the conversion of a recording.
+    """Plan the conversion of a recording, to a voice that is named or was read already.
+
+    The arguments are those of ``Producer.convert``.
 
     Raises:
         BadInputError: a recording that cannot be used, or more semitones than make sense.
@@ -76,9 +79,9 @@ def plan_conversion(
     """
     if transpose is not None and not abs(transpose) <= TRANSPOSED:
         raise BadInputError(f"transposed by {transpose:g} semitones", hint=f"allowed: up to {TRANSPOSED:g} either way")
-    chain = _chain(config, STAGES, models)
+    chain = make_chain(config, STAGES, models)
     recording = survey(source, config.limits.shortest, config.limits.source)
-    target = _voices(config, voice)
+    target = part_of_the_way(recording, _voices(config, voice), similarity, config)
     manifest = _manifest(config, chain, _windows(config, recording), target, recording)
     wishes = {"allow_gaps": allow_gaps, "keep": keep, "transpose": transpose}
     return Plan(manifest.model_copy(update=wishes), target, recording)
@@ -98,7 +101,7 @@ def plan_stages(
     Args:
         config: the configuration.
         stages: the stages of the chain, in order.
-        models: models that are not those of ``pipeline``, by stage.
+        models: models that are not those of the profile, by stage.
         voice: the target voice, if a stage needs one.
         source: the recording, if the chain begins with one.
         frames: how many content frames it begins with otherwise.
@@ -108,7 +111,7 @@ def plan_stages(
         BadConfigError: there is no such model.
 
     """
-    chain = _chain(config, stages, models)
+    chain = make_chain(config, stages, models)
     recording = survey(source, config.limits.shortest, config.limits.source) if source else None
     target = _voices(config, voice) if voice else TargetVoice()
     length = frames * clock.CONTENT_HOP
@@ -124,17 +127,25 @@ def plan_preparation(config: Config, stages: Sequence[Stage], models: Mapping[St
         BadConfigError: there is no such model.
 
     """
-    return Plan(_manifest(config, _chain(config, stages, models), [], target, None), target)
+    return Plan(_manifest(config, make_chain(config, stages, models), [], target, None), target)
 
 
-def _chain(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str]) -> list[Link]:
-    chosen = {**config.pipeline, **models}
+def make_chain(config: Config, stages: Sequence[Stage], models: Mapping[Stage, str]) -> list[Link]:
+    """Choose a model for each stage: those named, else those of the profile.
+
+    Raises:
+        BadConfigError: there is no such model.
+
+    """
+    chosen = {**config.chain(), **models}
     for stage in stages:
         config.model(stage, chosen[stage])
     return [Link(stage=stage, model=chosen[stage]) for stage in stages]
 
 
-def _voices(config: Config, voice: str | Sequence[str]) -> TargetVoice:
+def _voices(config: Config, voice: str | Sequence[str] | TargetVoice) -> TargetVoice:
+    if isinstance(voice, TargetVoice):
+        return voice
     return read_voices([voice] if isinstance(voice, str) else voice, config)
 
 

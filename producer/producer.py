@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from voxrelay.fleet import local
+from voxrelay.producer.batch import Batch, OnStanding, Outcome, links
 from voxrelay.producer.collect import Collector, OnProgress, Progress
 from voxrelay.producer.conversion import Conversion, Result, ignore
+from voxrelay.producer.journal import Journal
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.output import check_writable
 from voxrelay.producer.partial import Partial
 from voxrelay.producer.plan import Plan, plan_conversion, plan_preparation, plan_stages
 from voxrelay.producer.prepare import run_preparation
+from voxrelay.producer.report import REPORT, write_report
+from voxrelay.producer.rows import Options, read_rows
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
 from voxrelay.producer.voice import TargetVoice
@@ -26,7 +30,7 @@ from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableErro
 from voxrelay.relay.job import Link
 from voxrelay.relay.tensors import Audio, Content, Mel, Tensor, Voice
 
-__all__ = ["Conversion", "OnProgress", "Producer", "Progress", "Result"]
+__all__ = ["Conversion", "OnProgress", "Outcome", "Producer", "Progress", "Result"]
 
 
 class Producer:
@@ -37,6 +41,7 @@ class Producer:
 
     Args:
         config: the configuration; by default ``queues.yml`` and the environment.
+        profile: models to chain, a profile of the configuration; by default the one that it names.
         cold: bring up a relay for each call alone and leave nothing behind.
         note: called with a line whenever something takes a while.
 
@@ -47,9 +52,14 @@ class Producer:
     """
 
     def __init__(
-        self, config: Config | None = None, *, cold: bool = False, note: Callable[[str], None] = ignore
+        self,
+        config: Config | None = None,
+        *,
+        profile: str = "",
+        cold: bool = False,
+        note: Callable[[str], None] = ignore,
     ) -> None:
-        self.config = config or configuration.load()
+        self.config = (config or configuration.load()).with_profile(profile)
         self.cold, self.note = cold, note
 
     def convert(
@@ -62,6 +72,7 @@ class Producer:
         keep_tensors: Path | None = None,
         allow_gaps: bool = False,
         transpose: float | None = None,
+        similarity: float = 1.0,
         on_progress: OnProgress = ignore,
     ) -> Result:
         """Convert a recording to another voice and write it at 22.05 kHz.
@@ -73,10 +84,11 @@ class Producer:
             voice: target voice, a saved one, a file, folder or glob; several are blended, in equal parts or
                 by weights, ``["anna:0.6", "ben:0.4"]``.
             output: file to write; its suffix is the format.
-            models: models to use instead of those of ``pipeline`` in ``queues.yml``, by stage.
+            models: models to use instead of those of the profile in ``queues.yml``, by stage.
             keep_tensors: folder to write everything to that passed between the stages.
             allow_gaps: leave silence where a window had to be given up, rather than fail.
             transpose: semitones to move the melody by; None: into the target's register.
+            similarity: how far to go from the source's voice to the target's, above 0 and up to 1.
             on_progress: called as each stage ends on each window.
 
         Raises:
@@ -86,7 +98,14 @@ class Producer:
         keep = keep_tensors is not None
         check_writable(Path(output))
         plan = plan_conversion(
-            self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, keep=keep, transpose=transpose
+            self.config,
+            Path(source),
+            voice,
+            models or {},
+            allow_gaps=allow_gaps,
+            keep=keep,
+            transpose=transpose,
+            similarity=similarity,
         )
         with Partial.open(Path(output), plan.manifest.request) as partial:
             keeper = Keeper(keep_tensors) if keep_tensors else None
@@ -117,6 +136,7 @@ class Producer:
         models: Mapping[Stage, str] | None = None,
         allow_gaps: bool = False,
         transpose: float | None = None,
+        similarity: float = 1.0,
         on_done: Callable[[Conversion], None] | None = None,
     ) -> Conversion:
         """Enqueue a conversion and return at once; it goes on without this process.
@@ -127,6 +147,7 @@ class Producer:
             models: models to use, as for :meth:`convert`.
             allow_gaps: leave silence where a window had to be given up, rather than fail.
             transpose: semitones to move the melody by; None: into the target's register.
+            similarity: how far to go from the source's voice to the target's, above 0 and up to 1.
             on_done: called from another thread when the job has ended, whichever way.
 
         Raises:
@@ -136,13 +157,65 @@ class Producer:
         if self.cold:
             raise BadConfigError("a cold relay ends with its command and cannot keep a job", hint="leave cold out")
         plan = plan_conversion(
-            self.config, Path(source), voice, models or {}, allow_gaps=allow_gaps, transpose=transpose
+            self.config,
+            Path(source),
+            voice,
+            models or {},
+            allow_gaps=allow_gaps,
+            transpose=transpose,
+            similarity=similarity,
         )
         with local.relay(self.config, plan.manifest.chain, cold=False, note=self.note) as config:
             conversion = self._submit(Session.open(config), plan)
         if on_done:
             threading.Thread(target=lambda: (conversion.wait(), on_done(conversion)), daemon=True).start()
         return conversion
+
+    def batch(
+        self,
+        source: str | Path,
+        output: str | Path,
+        voice: str | Sequence[str] = (),
+        *,
+        models: Mapping[Stage, str] | None = None,
+        allow_gaps: bool = False,
+        transpose: float | None = None,
+        similarity: float = 1.0,
+        on_standing: OnStanding = ignore,
+    ) -> list[Outcome]:
+        """Convert the rows of a CSV file, or every recording of a folder, to each of some voices.
+
+        Interrupted and called again with the same arguments, it goes on where it was; what failed is tried
+        again. ``report.csv`` in ``output`` says what became of each row.
+
+        Args:
+            source: the CSV file or folder, see :func:`~voxrelay.producer.rows.read_rows`.
+            output: folder to write to.
+            voice: target voices of rows that name none, each in turn.
+            models: models of rows that do not say, as for :meth:`convert`.
+            allow_gaps: as for :meth:`convert`, of rows that do not say.
+            transpose: as for :meth:`convert`, of rows that do not say.
+            similarity: as for :meth:`convert`, of rows that do not say.
+            on_standing: called whenever something has ended.
+
+        Returns:
+            What became of each row; failures do not raise.
+
+        Raises:
+            VoxError: the table, the folder or the relay cannot be used.
+
+        """
+        voices = [voice] if isinstance(voice, str) else voice
+        folder = Path(output)
+        options = Options(models or {}, transpose, similarity, allow_gaps)
+        rows = read_rows(Path(source), voices, folder, options, self.config)
+        with Journal.open(folder) as journal, self._session(links(rows, self.config)) as session:
+            batch = Batch(session, journal, rows, on_standing)
+            try:
+                batch.run()
+            finally:
+                write_report(folder / REPORT, batch.ordered)
+        return batch.ordered
 
     def conversion(self, job: str) -> Conversion:
         """Return a conversion that was submitted before, by whomever.

@@ -45,8 +45,8 @@ class Maker(_Record):
 
     @classmethod
     def of(cls, config: Config, stage: Stage) -> Self:
-        """Return the model of the pipeline as it is now."""
-        model = config.pipeline[stage]
+        """Return the model of the profile as it is now."""
+        model = config.chain()[stage]
         return cls(model=model, options=dict(config.stages[stage][model].options))
 
     def is_still(self, config: Config, stage: Stage) -> bool:

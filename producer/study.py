@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from voxrelay.fleet import checks
-from voxrelay.producer.corpus import Heard, OnCount, Utterance, find_utterances, hear
+from voxrelay.producer.hearing import Heard, OnCount, hear
 from voxrelay.producer.producer import Producer
-from voxrelay.relay import safetensors
+from voxrelay.relay import corpus, safetensors
+from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Floats, Voice
 
@@ -25,7 +26,7 @@ def study_speakers(
 
     Args:
         producer: whose pools embed.
-        places: folders or tables of utterances, see ``find_utterances``.
+        places: folders or tables of utterances, see :func:`voxrelay.relay.corpus.read`.
         folder: new or empty; pictures, a table, a page and what is worth hearing are written to it.
         split: of the tables, to take only some of their rows.
         on_count: is told how many utterances are done.
@@ -38,7 +39,8 @@ def study_speakers(
 
     """
     new_folder(folder)
-    heard = usable(hear(producer, find_utterances(places, split), ["speaker"], on_count), producer.note)
+    found = [recording for place in places for recording in corpus.read(place, split)]
+    heard = usable(hear(producer, found, ["speaker"], on_count), producer.note)
     counts = Counter(item.utterance.speaker for item in heard)
     for speaker in [speaker for speaker, count in counts.items() if count < _FEWEST]:
         producer.note(f"{speaker} has one utterance only and is left out")

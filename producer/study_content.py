@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from voxrelay.producer.corpus import Heard, OnCount, Utterance, find_utterances, hear
+from voxrelay.producer.hearing import Heard, OnCount, hear
 from voxrelay.producer.producer import Producer
 from voxrelay.producer.study import new_folder, row, run, usable
 from voxrelay.producer.voice import survey_all
-from voxrelay.relay import clock, safetensors
+from voxrelay.relay import clock, corpus, safetensors
 from voxrelay.relay.config import Config
+from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Floats
 
@@ -42,7 +43,8 @@ def study_content(
 
     """
     new_folder(folder)
-    heard = usable(hear(producer, find_utterances(places), ["mel"], lambda _done, _total: None), producer.note)
+    found = [recording for place in places for recording in corpus.read(place)]
+    heard = usable(hear(producer, found, ["mel"], lambda _done, _total: None), producer.note)
     heard = [item for item in heard if _whole(item, producer)]
     if not heard:
         raise BadInputError("none of the recordings can be used")

@@ -36,7 +36,7 @@ def submit(
         Whether the job is on disk: False if this Redis keeps it in memory only.
 
     Raises:
-        UnavailableError: the job is refused; it says when to come back.
+        RefusedError: there is no room; it says when to come back.
 
     """
     admission.admit(session, manifest)

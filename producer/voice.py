@@ -3,16 +3,16 @@
 import glob
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from voxrelay.producer.level import SILENCE_DB, Samples, speech_level
 from voxrelay.producer.recording import Recording, cut, survey
 from voxrelay.relay import clock
 from voxrelay.relay.config import Config
+from voxrelay.relay.corpus import SUFFIXES
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import Reference
 from voxrelay.relay.tensors import Tensor
@@ -31,6 +31,11 @@ class Clip:
     samples: Samples
     reference: Reference
     prepared: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def weighed(self, share: float) -> "Clip":
+        """Return it with a share of its weight."""
+        weight = self.reference.weight * share
+        return replace(self, reference=self.reference.model_copy(update={"weight": weight}))
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def find_recordings(name: str, hint: str = "a file, a folder or a quoted glob is
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes())
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
         if not found:
             raise BadInputError("no recordings in this folder", where=name)
         return found
@@ -65,11 +70,6 @@ def find_recordings(name: str, hint: str = "a file, a folder or a quoted glob is
     if not found:
         raise BadInputError("there is no such file, folder or match", where=name, hint=hint)
     return found
-
-
-def suffixes() -> set[str]:
-    """Return the suffixes of sound files."""
-    return {f".{kind.lower()}" for kind in soundfile.available_formats()} | {".opus", ".oga", ".aif"}
 
 
 def survey_all(paths: Iterable[Path], config: Config) -> list[Recording]:

@@ -19,7 +19,7 @@ from voxrelay.relay.tensors import MEL, WIRE_VERSION
 Stage = Literal["speaker", "content", "mel", "vocoder"]
 STAGES: tuple[Stage, ...] = ("speaker", "content", "mel", "vocoder")
 DEFAULT_FILE = Path(__file__).with_name("queues.yml")
-_URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
+URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Url = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
@@ -39,9 +39,9 @@ class Redis(_Section):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        unset = [name for name in _URLS if not getattr(self, name)]
-        if 0 < len(unset) < len(_URLS):
-            raise ValueError(f"no URL for {', '.join(unset)}: set all of {', '.join(_URLS)}, or REDIS_URL")
+        unset = [name for name in URLS if not getattr(self, name)]
+        if 0 < len(unset) < len(URLS):
+            raise ValueError(f"no URL for {', '.join(unset)}: set all of {', '.join(URLS)}, or REDIS_URL")
         return self
 
     @property
@@ -109,9 +109,10 @@ class Timeouts(_Section):
 
 
 class Model(_Section):
-    """One model: where it runs and with which options."""
+    """One model: where it runs, with which options, and, if its name does not say it, which program it is."""
 
     pool: Name
+    kind: Name | None = None
     file: str | None = None
     options: dict[str, str | int | float | bool | None] = {}
 
@@ -124,6 +125,10 @@ class Pool(_Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     batch: Annotated[int, Field(ge=1, le=256)] = 1
     wait: Annotated[float, Field(ge=0, le=1)] = 0.01
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "cpu"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
+    metrics: Annotated[int, Field(ge=1, le=65_535)] | None = None
 
 
 class Config(_Section):
@@ -134,17 +139,21 @@ class Config(_Section):
     lifetimes: Lifetimes = Lifetimes()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
-    pipeline: dict[Stage, Name]
+    profile: Name
+    profiles: dict[Name, dict[Stage, Name]]
     stages: dict[Stage, dict[Name, Model]]
     pools: dict[Name, Pool]
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
+        if self.profile not in self.profiles:
+            raise ValueError(f"profile: found {self.profile!r}, allowed: {', '.join(self.profiles) or 'none'}")
         for stage in STAGES:
             models = self.stages.get(stage, {})
-            if self.pipeline.get(stage) not in models:
-                found = self.pipeline.get(stage)
-                raise ValueError(f"pipeline.{stage}: found {found!r}, allowed: {', '.join(models) or 'none'}")
+            for profile, chain in self.profiles.items():
+                if (found := chain.get(stage)) not in models:
+                    where = f"profiles.{profile}.{stage}"
+                    raise ValueError(f"{where}: found {found!r}, allowed: {', '.join(models) or 'none'}")
             for name, model in models.items():
                 if model.pool not in self.pools:
                     where = f"stages.{stage}.{name}.pool"
@@ -186,10 +195,32 @@ class Config(_Section):
                 f"no {stage} model {name!r}", where=f"stages.{stage}", hint=f"there are {known}"
             ) from None
 
-    @property
-    def pipeline_pools(self) -> list[str]:
-        """Pools of the default chain, in its order."""
-        return [self.model(stage, self.pipeline[stage]).pool for stage in STAGES]
+    def chain(self, profile: str = "") -> dict[Stage, str]:
+        """Return the models of a profile by stage; by default of the one that ``profile`` names.
+
+        Raises:
+            BadConfigError: there is no such profile.
+
+        """
+        try:
+            return dict(self.profiles[profile or self.profile])
+        except KeyError:
+            hint = f"there are {', '.join(self.profiles)}"
+            raise BadConfigError(f"no profile {profile!r}", where="profiles", hint=hint) from None
+
+    def with_profile(self, profile: str) -> "Config":
+        """Return this with another profile in force; an empty name changes nothing.
+
+        Raises:
+            BadConfigError: there is no such profile.
+
+        """
+        self.chain(profile)
+        return self.model_copy(update={"profile": profile or self.profile})
+
+    def chain_pools(self, profile: str = "") -> list[str]:
+        """Return the pools of a profile, in the order of the stages."""
+        return [self.model(stage, name).pool for stage, name in self.chain(profile).items()]
 
     @cached_property
     def contract(self) -> str:
@@ -241,16 +272,16 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     if not isinstance(data, dict):
         raise BadConfigError("not a mapping of sections", where=str(path))
     urls = dict(data.get("redis") or {})
-    for name, variable in _URLS.items():
+    for name, variable in URLS.items():
         if url := env.get(variable) or env.get("REDIS_URL"):
             urls[name] = url
     try:
         return Config.model_validate({**data, "redis": urls})
     except ValidationError as error:
-        raise BadConfigError(_explain(error), where=str(path), hint="vox config --schema") from error
+        raise BadConfigError(explain(error), where=str(path), hint="vox config --schema") from error
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Name key, value found and what is allowed, for every mistake."""
     lines = []
     for item in error.errors():

@@ -55,6 +55,10 @@ class UnavailableError(VoxError):
     exit_code = Exit.UNAVAILABLE
 
 
+class RefusedError(UnavailableError):
+    """A job for which there is no room now; later there will be."""
+
+
 class StageError(VoxError):
     """A stage that failed on one window."""
 

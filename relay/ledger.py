@@ -84,6 +84,11 @@ class Ledger:
         found = [raw.decode() for raw in self.jobs.zrevrange(keys.JOBS, 0, most - 1)]
         return [job_id for job_id in found if self.jobs.exists(keys.job(job_id))]
 
+    def forget(self, job_id: str) -> None:
+        """Remove the record of a job that has ended."""
+        self.jobs.delete(keys.job(job_id), keys.trace(job_id), keys.log(job_id))
+        self.jobs.zrem(keys.JOBS, job_id)
+
     def filed(self, job_id: str, part: Part, index: int) -> float | None:
         """Return when a stage last filed its output of a unit, if any did."""
         raw = self.jobs.hget(keys.trace(job_id), unit_field(part, index))

@@ -20,7 +20,7 @@ LIFETIME_SECONDS = 12
 
 
 class Presence(BaseModel):
-    """One worker process that is ready to work."""
+    """One worker process that is ready to work: lately ``rate`` units a second, ``busy`` a share of the time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,6 +32,8 @@ class Presence(BaseModel):
     process: int
     contract: str
     since: float
+    rate: float = 0.0
+    busy: float = 0.0
 
     @classmethod
     def of_this_process(cls, config: Config, pool: str, models: list[str]) -> "Presence":

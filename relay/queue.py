@@ -5,16 +5,22 @@ acknowledgement after the work, one message reserved per thread, redelivery afte
 timeout with a frequent sweep (kombu >= 5.7). Messages are JSON and carry names, never tensors.
 """
 
+import base64
+import binascii
+import json
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import redis
 from celery import Celery, chain
 from kombu.exceptions import OperationalError
+from kombu.transport.redis import PRIORITY_STEPS, Channel
 
 from voxrelay.relay import keys
 from voxrelay.relay.config import Config, Stage
-from voxrelay.relay.connect import CONNECT_SECONDS, SOCKET_SECONDS
+from voxrelay.relay.connect import CONNECT_SECONDS, SOCKET_SECONDS, Client
 from voxrelay.relay.job import Manifest, Part
 
 SWEEP_SECONDS = 5
@@ -92,3 +98,44 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
         chain(*links).apply_async()
     except OperationalError as error:  # to our callers it is Redis, whatever stands between
         raise redis.ConnectionError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits in a queue, over all its priorities; ``oldest``: seconds since its oldest message was released."""
+
+    depth: int
+    oldest: float
+
+
+def waiting(broker: Client, queues: Sequence[str]) -> dict[str, Waiting]:
+    """Look into queues. kombu keeps a list for each priority, of which the last entry is the next to go."""
+    lists = [_priorities(queue) for queue in queues]
+    pipe = broker.pipeline()
+    for name in (name for names in lists for name in names):
+        pipe.llen(name)
+        pipe.lindex(name, -1)
+    answers, now, found = iter(pipe.execute()), time.time(), {}
+    for queue, names in zip(queues, lists, strict=True):
+        pairs = [(next(answers), next(answers)) for _ in names]
+        ages = [max(now - _released(raw, now), 0.0) for _, raw in pairs if raw]
+        found[queue] = Waiting(sum(depth for depth, _ in pairs), round(max(ages, default=0.0), 3))
+    return found
+
+
+def unacknowledged(broker: Client) -> int:
+    """Count the messages that workers have taken and not finished."""
+    return int(broker.hlen(Channel.unacked_key))
+
+
+def _priorities(queue: str) -> list[str]:
+    return [f"{queue}{Channel.sep}{step}" if step else queue for step in PRIORITY_STEPS]
+
+
+def _released(raw: bytes, now: float) -> float:
+    """Read when the unit of a message was released; now if it is not one of ours."""
+    try:
+        _, facts, _ = json.loads(base64.b64decode(json.loads(raw)["body"]))
+        return float(facts["released"])
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        return now

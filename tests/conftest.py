@@ -82,12 +82,15 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     config = yaml.safe_load((ROOT / "queues.yml").read_text())
     config["stages"]["content"]["toy"] = {"pool": "content", "file": "toy.py"}  # the one line of a new model
     config["limits"]["source"] = 40
+    config["profile"] = "plain"
     (folder / "queues.yml").write_text(yaml.safe_dump(config))
     script = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
     weights = folder / "models" / "checkpoint_best_legacy_500.pt"
     run_in("content-fairseq", str(script), str(weights))
     converted = folder / "models" / "contentvec.safetensors"
     run_in("content-transformers", "-m", "voxrelay.workers.content.convert", str(weights), str(converted))
+    weights = folder / "models" / config["stages"]["vocoder"]["bigvgan"]["options"]["weights"]
+    run_in("vocoder", str(ROOT / "tests" / "pools" / "vocoder" / "second.py"), str(weights))
     return {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(folder / "models")}
 
 

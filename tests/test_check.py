@@ -7,9 +7,7 @@ import pytest
 import soundfile
 
 from conftest import vox, vox_json
-from voxrelay.producer.corpus import find_utterances
 from voxrelay.relay import safetensors
-from voxrelay.relay.errors import BadInputError
 
 PARTS = 4
 
@@ -74,10 +72,3 @@ def test_ten_speakers_that_nothing_was_trained_on(relay: dict[str, str], shared:
     assert found["speakers"] == len(folders) == 10
     assert found["purity"] >= 0.98
     assert found["eer"] <= 0.05
-
-
-def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("file,who\na.wav,anna\n")
-    for place, words in ((tmp_path, "no recordings"), (tmp_path / "t.csv", "no column"), (tmp_path / "x.csv", "read")):
-        with pytest.raises(BadInputError, match=words):
-            find_utterances([place])

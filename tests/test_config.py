@@ -22,7 +22,7 @@ def load(tmp_path: Path, change: Any, **env: str) -> configuration.Config:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d["pipeline"].update(mel="nope"), ["pipeline.mel", "'nope'", "retrieval"]),
+        (lambda d: d["profiles"]["lite"].update(mel="nope"), ["profiles.lite.mel", "'nope'", "retrieval"]),
         (
             lambda d: d["stages"]["content"]["mfcc"].update(pool="nope"),
             ["stages.content.mfcc.pool", "'nope'", "content-fairseq"],
@@ -31,10 +31,13 @@ def load(tmp_path: Path, change: Any, **env: str) -> configuration.Config:
         (lambda d: d["pools"]["mel"].update(workers=0), ["pools.mel.workers", "found 0", "greater than or equal to 1"]),
         (lambda d: d["pools"]["mel"].update(batch=257), ["pools.mel.batch", "found 257", "less than or equal to 256"]),
         (lambda d: d["pools"]["mel"].update(wait=-0.1), ["pools.mel.wait", "found -0.1", "greater than or equal to 0"]),
+        (lambda d: d["pools"]["mel"].update(device="gpu"), ["pools.mel.device", "'gpu'", "auto|cpu|cuda"]),
+        (lambda d: d["pools"]["mel"].update(precision="int8"), ["pools.mel.precision", "'int8'", "'bfloat16'"]),
         (lambda d: d["pools"]["mel"].update(wrokers=2), ["pools.mel.wrokers", "not permitted"]),
         (lambda d: d["redis"].update(broker="http://x"), ["redis.broker", "'http://x'", "redis|rediss|unix"]),
         (lambda d: d["redis"].update(broker="redis://x"), ["redis", "jobs, tensors"]),
-        (lambda d: d.pop("pipeline"), ["pipeline", "required"]),
+        (lambda d: d.pop("profiles"), ["profiles", "required"]),
+        (lambda d: d.update(profile="nope"), ["profile", "'nope'", "lite"]),
     ],
 )
 def test_a_mistake_is_explained(tmp_path: Path, change: Any, words: list[str]) -> None:

@@ -148,13 +148,29 @@ def test_each_backend_of_contentvec_runs_in_an_environment_of_its_own(
     assert environment in {worker["pool"] for worker in vox_json("ps", env=relay)["workers"]}
 
 
+def test_bigvgan_is_swapped_in_by_one_option(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
+    arguments = ("convert", male, "--voice", female, "--vocoder", "bigvgan", "-o", tmp_path / "o.wav")
+    done = vox_json(*arguments, "--keep-tensors", tmp_path / "kept", env=relay)
+    assert done["models"]["vocoder"] == "bigvgan"
+    assert abs(soundfile.info(tmp_path / "o.wav").duration - soundfile.info(male).duration) < MEL_HOP_SECONDS
+    kept, again = tmp_path / "kept" / "window-0001", tmp_path / "again.safetensors"
+    vox("stage", "vocoder", kept / "mel.safetensors", "--model", "bigvgan", "-o", again, env=relay)
+    source, sound, replayed = (
+        Audio.from_bytes(path.read_bytes())
+        for path in (kept / "source.safetensors", kept / "vocoder.safetensors", again)
+    )
+    assert len(sound.data) == 112_896
+    assert np.std(sound.data) > 0.01
+    np.testing.assert_allclose(follow(replayed, source).data, sound.data, atol=3e-4)
+
+
 def test_a_model_that_nobody_serves_is_refused_with_those_served(
     relay: dict[str, str], male: Path, female: Path, tmp_path: Path
 ) -> None:
     arguments = ("convert", male, "--voice", female, "--vocoder", "hifigan", "-o", tmp_path / "o.wav")
     done = vox(*arguments, env=relay, code=5)
     assert "no worker serves vocoder.hifigan" in done.stderr
-    assert "vocoder.griffin-lim" in done.stderr
+    assert "vocoder.bigvgan, vocoder.griffin-lim" in done.stderr
 
 
 UNUSUAL = {
@@ -201,7 +217,7 @@ def test_the_python_api(
     done = Producer().convert(male, str(female), tmp_path / "out.flac", on_progress=steps.append)
     assert done.output.is_file()
     assert {(step.stage, step.done, step.total) for step in steps} >= {(stage, 3, 3) for stage in STAGES}
-    assert done.models == dict(configuration.load().pipeline)
+    assert done.models == configuration.load().chain()
 
 
 def test_a_killed_worker_is_started_again(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
@@ -221,3 +237,24 @@ def test_a_killed_worker_is_started_again(relay: dict[str, str], male: Path, fem
         time.sleep(0.5)
     assert mel_process() != before
     vox("convert", male, "--voice", female, "-o", tmp_path / "out.wav", env=relay)
+
+
+def test_less_similarity_goes_less_far(
+    relay: dict[str, str], male: Path, female: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in relay.items():
+        monkeypatch.setenv(name, value)
+    producer = Producer()
+    for name, similarity in {"whole.wav": 1.0, "half.wav": 0.5}.items():
+        producer.convert(male, str(female), tmp_path / name, similarity=similarity)
+    source, whole, half = (producer.embed(str(p)).data for p in (male, tmp_path / "whole.wav", tmp_path / "half.wav"))
+    assert half @ source > whole @ source
+    options = ("--voice", female, "-o", tmp_path / "x.wav", "--similarity", "0")
+    assert "above 0" in vox("convert", male, *options, env=relay, code=3).stderr
+
+
+def test_a_profile_is_a_chain_of_models(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
+    options = ("convert", male, "--voice", female, "-o", tmp_path / "out.wav", "--profile")
+    for name in ("lite", "full"):
+        assert vox_json(*options, name, env=relay)["models"] == configuration.load().chain(name)
+    assert "there are full, lite" in vox(*options, "none", env=relay, code=4).stderr

@@ -13,8 +13,6 @@ import pytest
 import soundfile
 
 from conftest import vox, vox_json
-from voxrelay.evaluation import corpus
-from voxrelay.evaluation.corpus import Recording
 from voxrelay.evaluation.grid import combine
 from voxrelay.evaluation.pairs import Pair, draw
 from voxrelay.evaluation.pipeline import Pipeline
@@ -23,17 +21,18 @@ from voxrelay.evaluation.rows import shuffle
 from voxrelay.evaluation.sounds import joined
 from voxrelay.relay import clock
 from voxrelay.relay import config as configuration
+from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadConfigError, BadInputError
 
 PIPELINE = "mfcc+retrieval+griffin-lim"
 CLIPS = 4
 
 
-def recordings(corpora: str = "ab", seconds: float = 3.0) -> list[Recording]:
+def recordings(corpora: str = "ab", seconds: float = 3.0) -> list[Utterance]:
     """Two men and two women a corpus, eight recordings each."""
     people = itertools.product(corpora, ("M1", "M2", "F1", "F2"), range(8))
     return [
-        Recording(Path(f"{place}/{name}/{place}{i}.wav"), place, f"{place}{name}", name[0], seconds, "")
+        Utterance(Path(f"{place}/{name}/{place}{i}.wav"), f"{place}{name}", place, sex=name[0], seconds=seconds)
         for place, name, i in people
     ]
 
@@ -95,42 +94,6 @@ def tone(path: Path, seconds: float, rate: int = clock.RATE) -> Path:
     return path
 
 
-def test_a_folder_has_a_sub_folder_a_speaker_or_a_file_each(tmp_path: Path) -> None:
-    for name in ("anna/1.wav", "anna/more/2.flac", "ben/1.wav"):
-        tone(tmp_path / "deep" / name, 1.0)
-    tone(tmp_path / "flat" / "carla.wav", 1.5)
-    (tmp_path / "flat" / "notes.txt").write_text("no recording")
-    assert [one.speaker for one in corpus.read(tmp_path / "deep")] == ["anna", "anna", "ben"]
-    [carla] = corpus.read(tmp_path / "flat")
-    assert (carla.speaker, carla.seconds) == ("carla", 1.5)
-
-
-def test_a_folder_inside_a_corpus_is_read_through_its_table(tmp_path: Path) -> None:
-    for name in ("dev/x/1.wav", "dev/y/1.wav", "train/z/1.wav"):
-        tone(tmp_path / name, 1.0)
-    lines = [
-        "path,split,speaker,sex,text",
-        "dev/x/1.wav,dev,X,F,Hello.",
-        "dev/y/1.wav,dev,Y,M,",
-        "train/z/1.wav,train,Z,,",
-    ]
-    (tmp_path / "metadata.csv").write_text("\n".join(lines))
-    [one] = corpus.read(tmp_path / "dev" / "x")
-    assert (one.speaker, one.sex, one.text, one.seconds) == ("X", "F", "Hello.", 1.0)
-    assert [one.speaker for one in corpus.read(tmp_path / "metadata.csv", "dev")] == ["X", "Y"]
-    assert [one.speaker for one in corpus.read_training(tmp_path / "metadata.csv")] == ["Z"]
-    with pytest.raises(BadInputError, match="no recordings of split 'test'"):
-        corpus.read(tmp_path, "test")
-
-
-def test_what_is_no_corpus_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("file,who\n")
-    with pytest.raises(BadInputError, match="no column path, speaker"):
-        corpus.read(tmp_path / "metadata.csv")
-    with pytest.raises(BadInputError, match="neither"):
-        corpus.read(tmp_path / "nothing")
-
-
 def test_recordings_are_joined_and_cut(tmp_path: Path) -> None:
     paths = [tone(tmp_path / f"{i}.wav", 2.0) for i in range(5)]
     assert len(joined(paths, 5)) == 6 * clock.RATE
@@ -180,7 +143,7 @@ def report(people: Path, relay: dict[str, str], tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("evaluation") / "report"
     env = {**relay, "VOXRELAY_JUDGES": str(folder)}  # there are none
     # With this seed the three pairs have three targets, so that every voice has one to be shuffled with.
-    options = ("--pairs", "3", "--seed", "6", "--reference", "2", "--training", people / "carl", "-o", folder)
+    options = ("--pairs", "3", "--seed", "6", "--reference", "2", "--training", people, "-o", folder)
     return {"folder": folder, "again": ("evaluate", people, *options), "env": env} | dict(
         vox_json("evaluate", people, *options, env=env)
     )
@@ -250,8 +213,9 @@ def test_what_is_there_is_not_made_again(report: dict[str, Any]) -> None:
 def test_the_grid_is_one_page_that_holds_everything(people: Path, relay: dict[str, str], tmp_path: Path) -> None:
     page = tmp_path / "voices.html"
     options = ("--content", "mfcc,toy", "-o", page)
-    source, voice = people / "ben" / "ben0.flac", people / "anna"
-    rows = vox_json("check", "voices", source, "--voice", voice, *options, env=relay)["rows"]
+    source, env = people / "ben" / "ben0.flac", {**relay, "VOXRELAY_VOICES": str(tmp_path / "voices")}
+    vox("voice", "add", "anna", people / "anna", env=env)
+    rows = vox_json("check", "voices", source, "--voice", "anna", *options, env=env)["rows"]
     assert list(rows) == ["target", "source", PIPELINE, "toy+retrieval+griffin-lim"]
     assert rows[PIPELINE]["secs_target"] > rows["source"]["secs_target"]
     text = page.read_text()

@@ -10,20 +10,21 @@ import logging
 import math
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxrelay.relay import clock, home
+from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadInputError
 from voxrelay.training import corpus
-from voxrelay.training.corpus import Recording
 
 INDEX, SOUND = "index.json", "sound.i16"
 _FULL_SCALE = 32_767
+Samples = NDArray[np.int16]
 _log = logging.getLogger(__name__)
 
 
@@ -36,8 +37,8 @@ class Clip:
     speaker: str
     sex: str
     licence: str
-    start: int
-    length: int
+    start: int = 0
+    length: int = 0
     text: str = ""
 
 
@@ -47,10 +48,10 @@ class Cache:
 
     folder: Path
     clips: tuple[Clip, ...]
-    sound: NDArray[np.int16]
+    sound: Samples
     rate: int = clock.SOUND_RATE
 
-    def of(self, clip: Clip) -> NDArray[np.int16]:
+    def of(self, clip: Clip) -> Samples:
         """Return a clip's samples, without a copy."""
         return self.sound[clip.start : clip.start + clip.length]
 
@@ -96,25 +97,40 @@ def load(folder: Path, rate: int = clock.SOUND_RATE) -> Cache:
     return Cache(folder, clips, sound, rate)
 
 
-def build(recordings: Sequence[Recording], folder: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) -> None:
-    """Decode recordings into a new cache folder, which appears only when it is complete."""
+def build(recordings: Sequence[Utterance], folder: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) -> None:
+    """Decode recordings into a new cache folder."""
     _log.info("decoding %d recordings into %s", len(recordings), folder)
+    write(folder, rate, (_clip(recording, sound) for recording, sound in _decoded(recordings, most, rate)))
+
+
+def write(folder: Path, rate: int, told: Iterable[tuple[Clip, Samples]]) -> None:
+    """Write a new cache folder, which appears only when it is complete; clips are put end to end."""
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     clips, start = [], 0
     with (unfinished / SOUND).open("wb") as file:
-        for recording, sound in _decoded(recordings, most, rate):
+        for clip, sound in told:
             file.write(sound.tobytes())
-            facts = (recording.path.name, recording.corpus, recording.speaker, recording.sex, recording.licence)
-            clips.append(Clip(*facts, start=start, length=len(sound), text=recording.text))
+            clips.append(replace(clip, start=start, length=len(sound)))
             start += len(sound)
     index = {"rate": rate, "clips": [asdict(clip) for clip in clips]}
     (unfinished / INDEX).write_text(json.dumps(index), encoding="utf-8")
     unfinished.rename(folder)
 
 
-def _fingerprint(recordings: Sequence[Recording], most: float, rate: int) -> str:
+def samples(sound: NDArray[np.floating]) -> Samples:
+    """Turn sound in -1..1 into what a cache holds."""
+    found: Samples = np.rint(np.clip(sound, -1, 1) * _FULL_SCALE).astype("<i2")
+    return found
+
+
+def _clip(recording: Utterance, sound: Samples) -> tuple[Clip, Samples]:
+    facts = (recording.path.name, recording.corpus, recording.speaker, recording.sex, recording.licence)
+    return Clip(*facts, text=recording.text), sound
+
+
+def _fingerprint(recordings: Sequence[Utterance], most: float, rate: int) -> str:
     """Name what a cache is made of."""
     for recording in recordings:
         if not recording.path.is_file():
@@ -123,7 +139,7 @@ def _fingerprint(recordings: Sequence[Recording], most: float, rate: int) -> str
     return hashlib.sha256(json.dumps([most, rate, facts]).encode()).hexdigest()[:12]
 
 
-def _decoded(recordings: Sequence[Recording], most: float, rate: int) -> Iterator[tuple[Recording, NDArray[np.int16]]]:
+def _decoded(recordings: Sequence[Utterance], most: float, rate: int) -> Iterator[tuple[Utterance, Samples]]:
     """Decode each in turn, but none of a speaker who has ``most`` seconds in that corpus."""
     taken: dict[tuple[str, str], float] = defaultdict(float)
     for recording in recordings:
@@ -134,7 +150,7 @@ def _decoded(recordings: Sequence[Recording], most: float, rate: int) -> Iterato
             yield recording, sound
 
 
-def _decode(path: Path, rate: int) -> NDArray[np.int16]:
+def _decode(path: Path, rate: int) -> Samples:
     """Read a recording as mono int16 [samples] at ``rate`` Hz."""
     import soundfile
     import soxr
@@ -143,6 +159,4 @@ def _decode(path: Path, rate: int) -> NDArray[np.int16]:
         sound, own = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise BadInputError(f"cannot be decoded: {error}", where=str(path)) from error
-    sound = soxr.resample(sound.mean(axis=1), own, rate)
-    samples: NDArray[np.int16] = np.rint(np.clip(sound, -1, 1) * _FULL_SCALE).astype("<i2")
-    return samples
+    return samples(soxr.resample(sound.mean(axis=1), own, rate))

@@ -88,7 +88,7 @@ def relay(
         changes: sections of ``queues.yml`` that differ, merged key by key.
         batch: windows that every pool computes at once.
         wait: seconds that a window waits for company.
-        pools: pools to start; by default those of the pipeline.
+        pools: pools to start; by default those of the profile.
         memory: ``maxmemory`` of ``jobs`` or ``tensors``.
         vocoder: of the pipeline.
 
@@ -121,7 +121,8 @@ def settings(
             data[section][name] = {**data[section][name], **value} if merge else value
     for pool in data["pools"].values():
         pool |= {"batch": batch, "wait": wait}
-    data["pipeline"]["vocoder"] = vocoder
+    data["profiles"]["plain"]["vocoder"] = vocoder
+    data["profile"] = "plain"
     data["stages"]["vocoder"][FAST]["options"]["weights"] = WEIGHTS.name
     (folder / "queues.yml").write_text(yaml.safe_dump(data))
     variables = {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(WEIGHTS.parent)}

@@ -61,6 +61,7 @@ class ContentConfig(Course):
         prior: power of the phones' frequencies that their probabilities are divided by when frames are
             given to phones; less than 1 lets frequent ones take more and more (Zeyer et al. 2017).
         temperature: of the contrast.
+        hidden: directions of content in which speakers differ most, removed from what is exported.
         betas: of AdamW.
         clip: largest norm of a gradient.
 
@@ -74,5 +75,6 @@ class ContentConfig(Course):
     views: ViewConfig = ViewConfig()
     prior: Share = 1.0
     temperature: Positive = 0.1
+    hidden: Annotated[int, Field(ge=0)] = 8
     betas: tuple[Share, Share] = (0.9, 0.98)
     clip: Positive = 5.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -9,10 +10,11 @@ import torch
 from voxrelay.relay import clock
 from voxrelay.training import card, checkpoint, held_back, phases
 from voxrelay.training.cache import Cache
+from voxrelay.training.content import hiding
 from voxrelay.training.content.batches import Batch, Batches
 from voxrelay.training.content.config import ContentConfig, ContentPhase
 from voxrelay.training.content.learning import Figures, Learner
-from voxrelay.training.content.state import ContentState
+from voxrelay.training.content.state import ContentState, Heads
 from voxrelay.training.content.validation import Validation
 from voxrelay.training.content.views import Views
 from voxrelay.training.feed import feed
@@ -41,6 +43,7 @@ class ContentRecipe:
         views = Views(config.views, torch.from_numpy(mel_filters(bands.SPEC)))
         self._batches = Batches(cache, held, config, views)
         self._validation = Validation(cache, held, config, views)
+        self._spoken = partial(hiding.spoken, cache, held, views)
         self.state = ContentState(config, len(self._batches.speakers), device)
         self._learner = Learner(self.state)
         self._normalise()
@@ -64,8 +67,9 @@ class ContentRecipe:
         return self._learner.learn(batch.to(self._device))
 
     def measure(self) -> dict[str, float]:
-        """Look at the held-back speakers with the averages."""
-        return dict(self._validation.measure(self.state.average, self.state.heads_average))
+        """Look at the held-back speakers with the averages; once there is one, with what is exported."""
+        learnt = self.state.average, self.state.heads_average
+        return dict(self._validation.measure(*self.__dict__.get("_finished", learnt)))
 
     def _normalise(self) -> None:
         """Measure the constants of normalisation on the first batches."""
@@ -78,9 +82,15 @@ class ContentRecipe:
 
     @property
     def exported(self) -> Encoder:
-        """The encoder's moving average."""
-        average: Encoder = self.state.average
-        return average
+        """The encoder's moving average, without the directions in which speakers differ most."""
+        return self._finished[0]
+
+    @cached_property
+    def _finished(self) -> tuple[Encoder, Heads]:
+        heard = [each.to(self._device) for each in self._spoken()]
+        learnt = self.state.average, self.state.heads_average
+        made: tuple[Encoder, Heads] = hiding.hide(*learnt, heard, self.course.hidden)
+        return made
 
     @property
     def about(self) -> str:

@@ -1,7 +1,7 @@
 """Crops of speech with what an acoustic model is told of them: a function of the seed and the step alone."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.draw import Draw
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
-from voxrelay.workers.mel.gr0 import prosody_rows
+from voxrelay.workers.mel.following import prosody_rows
 from voxrelay.workers.mel.pitch import Prosody, Register, register
 
 Floats = NDArray[np.float32]
@@ -71,19 +71,34 @@ class Speakers:
 
 
 class Batches:
-    """Draws batches of every speaker but those ``without``."""
+    """Draws batches.
+
+    Args:
+        sources: what is drawn from, and the share of each.
+        seed: of every batch.
+
+    """
+
+    def __init__(self, sources: Mapping["Source", float], seed: int) -> None:
+        self._sources, self._shares, self._seed = list(sources), list(sources.values()), seed
+
+    def batch(self, step: int, size: int, frames: int) -> Told:
+        """Draw the batch of a step: crops of so many mel frames."""
+        random = np.random.default_rng([self._seed, step])
+        places = random.choice(len(self._sources), size, p=self._shares)
+        return stack([self._sources[place].crop(random, frames) for place in places])
+
+
+class Source:
+    """Draws crops of every speaker of a cache but those ``without``."""
 
     def __init__(self, cache: Cache, material: Material, without: Collection[str], config: MelConfig) -> None:
         self._material, self._config = material, config
         self._draw = Draw(cache, without, config.shares, config.exponent)
         self.speakers = Speakers(cache, material)
 
-    def batch(self, step: int, size: int, frames: int) -> Told:
-        """Draw the batch of a step: crops of so many mel frames."""
-        random = np.random.default_rng([self._config.seed, step])
-        return stack([self._crop(random, frames) for _ in range(size)])
-
-    def _crop(self, random: np.random.Generator, frames: int) -> list[Floats]:
+    def crop(self, random: np.random.Generator, frames: int) -> list[Floats]:
+        """Draw a crop of so many mel frames: content, prosody, voice, register, mel."""
         clip = self._draw.clip(random)
         while len(self._material.mels.of(clip)) < frames:
             clip = self._draw.clip(random)

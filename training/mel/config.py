@@ -8,7 +8,9 @@ from pydantic.dataclasses import dataclass
 
 from voxrelay.training.crops import Share
 from voxrelay.training.phases import Count, Course, Phase, Positive, Weight
-from voxrelay.workers.mel.modulated import Shape
+from voxrelay.training.virtual import VirtualConfig
+from voxrelay.workers.mel import modulated
+from voxrelay.workers.mel.networks import Shape
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -92,10 +94,11 @@ class MelConfig(Course):
     """How an acoustic model is trained.
 
     Args:
-        shape: of the network; its ``features`` are those of the content.
+        shape: of the network, which says whether it is that of gr0 or of autovc-f0; its ``features`` are the content's.
         phases: in turn.
         shares: of each corpus in a batch, relative to each other; a corpus without one has 1.
         exponent: a speaker is drawn with the probability of their seconds to this power.
+        virtual: voices that nobody has.
         doubt: what the network is told less exactly than it is known.
         betas: of AdamW.
         clip: largest norm of a gradient.
@@ -103,10 +106,11 @@ class MelConfig(Course):
 
     """
 
-    shape: Shape = Shape()
+    shape: Shape = modulated.Shape()
     phases: Annotated[tuple[MelPhase, ...], Field(min_length=1)]
     shares: dict[str, float] = Field(default_factory=dict)
     exponent: float = 0.3
+    virtual: VirtualConfig = VirtualConfig()
     doubt: Doubt = Doubt()
     betas: tuple[Share, Share] = (0.8, 0.99)
     clip: Positive = 20.0

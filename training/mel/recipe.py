@@ -2,18 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError
-from voxrelay.training import card, checkpoint, held_back, phases
+from voxrelay.training import card, checkpoint, held_back, phases, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.feed import feed
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, Told
+from voxrelay.training.mel.batches import Batches, Source, Told
 from voxrelay.training.mel.config import MelConfig, MelPhase
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Figures, Learner
@@ -21,13 +20,18 @@ from voxrelay.training.mel.material import Material
 from voxrelay.training.mel.state import MelState
 from voxrelay.training.mel.validation import Validation
 from voxrelay.workers.content import encoder
-from voxrelay.workers.mel.modulated import Modulated
+from voxrelay.workers.mel import networks
+from voxrelay.workers.mel.networks import Network
 
 _ABOUT = """\
-Acoustic model in the style of GR0 (ICASSP 2024): content, pitch and loudness by time, one Resemblyzer embedding that
-modulates every layer, to a log-mel spectrogram; it claims none of the published figures. It was trained on content of
-`{content}` with the weights of sha256 `{digest}`.
+Acoustic model in the style of {style}.
+It makes a log-mel spectrogram and claims none of the published figures. It was trained on content of `{content}` with
+the weights of sha256 `{digest}`.
 safetensors; its shape stands in the header."""
+_STYLES = {
+    "gr0": "GR0 (ICASSP 2024): content, pitch and loudness by time, one Resemblyzer embedding in every layer",
+    "autovc-f0": "AutoVC_F0 (arXiv 2004.07370): content through a narrow neck, a melody without its register",
+}
 _MEASURED = """\
 The middle three seconds of one recording of each, unseen in training, said again in their own voice: L1 of the log-mel
 (natural logarithm), the same when the voice and register are another speaker's, and variance over time as a share of
@@ -55,8 +59,14 @@ class MelRecipe:
             what = f"content of {found.width} features, {config.shape.features} in the configuration"
             raise BadConfigError(what, where=str(weights), hint="set shape.features")
         held = held_back.speakers(cache.clips, config.held_back)
-        self._batches = Batches(cache, found, held, config)
-        self._validation = Validation(cache, found, self._batches.speakers, held)
+        real = Source(cache, found, held, config)
+        sources = {real: 1.0}
+        if config.virtual.share:
+            made = virtual.prepare(cache, held, config.virtual)
+            other = Source(made, material.prepare(made, weights), (), config)
+            sources = {real: 1 - config.virtual.share, other: config.virtual.share}
+        self._batches = Batches(sources, config.seed)
+        self._validation = Validation(cache, found, real.speakers, held)
         self.state = MelState(config, device)
         self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
 
@@ -87,15 +97,15 @@ class MelRecipe:
         return dict(self._validation.measure(self.state.average))
 
     @property
-    def exported(self) -> Modulated:
+    def exported(self) -> Network:
         """The generator's moving average."""
-        average: Modulated = self.state.average
+        average: Network = self.state.average
         return average
 
     @property
     def about(self) -> str:
         """What the card says the model is."""
-        return _ABOUT.format(content=encoder.NAME, digest=self._digest)
+        return _ABOUT.format(style=_STYLES[networks.name(self.course.shape)], content=encoder.NAME, digest=self._digest)
 
     @property
     def command(self) -> str:
@@ -109,5 +119,5 @@ class MelRecipe:
         return f"{_MEASURED}\n\n{found}"
 
     def write(self, to: Path) -> None:
-        """Write what :mod:`~voxrelay.workers.mel.gr0` loads."""
-        checkpoint.write_half(self.exported, {**asdict(self.course.shape), "content": encoder.NAME}, to)
+        """Write what :mod:`~voxrelay.workers.mel.following` loads."""
+        checkpoint.write_half(self.exported, networks.facts(self.course.shape, encoder.NAME), to)

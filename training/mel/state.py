@@ -11,7 +11,7 @@ from voxrelay.relay.errors import BadConfigError
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.discriminators import Discriminators
 from voxrelay.training.state import State
-from voxrelay.workers.mel.modulated import Modulated, read
+from voxrelay.workers.mel import networks
 
 
 class MelState(State):
@@ -24,7 +24,7 @@ class MelState(State):
     def __init__(self, config: MelConfig, device: torch.device) -> None:
         super().__init__(config, device)
         self.config = config
-        self.generator = Modulated(config.shape).to(device)
+        self.generator = networks.build(config.shape).to(device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)  # noqa: FBT003 - torch's signature
         self.discriminators = Discriminators(config.discriminator_channels).to(device)
         self.generator_optimiser = self._optimiser(self.generator)
@@ -40,7 +40,7 @@ class MelState(State):
             BadConfigError: the file holds none, or a network of another shape.
 
         """
-        network, _ = read(path)
+        network, _ = networks.read(path, networks.name(self.config.shape))
         if network.shape != self.config.shape:
             raise BadConfigError(f"a network of {network.shape}", where=str(path), hint=f"wanted: {self.config.shape}")
         self.generator.load_state_dict(network.state_dict())

@@ -11,7 +11,7 @@ from voxrelay.relay.errors import BadInputError
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.mel.batches import Speakers, Told, cut, stack, unit
 from voxrelay.training.mel.material import Material
-from voxrelay.workers.mel.modulated import Modulated
+from voxrelay.workers.mel.networks import Network
 
 _FRAMES = 258  # three seconds
 
@@ -30,7 +30,7 @@ class Validation:
         self._told = [_middle(material, speakers, clip) for clip in self._clips]
 
     @torch.inference_mode()
-    def measure(self, network: Modulated) -> dict[str, float]:
+    def measure(self, network: Network) -> dict[str, float]:
         """Measure.
 
         Returns:
@@ -39,7 +39,7 @@ class Validation:
             true one's, mean over bands; also by corpus and sex.
 
         """
-        device = network.centres.device
+        device = next(network.parameters()).device
         found: dict[str, list[float]] = defaultdict(list)
         for i, (clip, told) in enumerate(zip(self._clips, self._told, strict=True)):
             true, other = told.to(device), self._told[(i + 1) % len(self._told)].to(device)

@@ -12,19 +12,8 @@ from voxrelay.training.state import State
 from voxrelay.training.vocoder.config import VocoderConfig
 from voxrelay.training.vocoder.discriminators import Discriminators
 from voxrelay.workers.runtime.weights import load_torch
-from voxrelay.workers.vocoder.generator import VARIANTS, Generator, fold_weight_norm
-
-
-class FullPrecision(nn.Conv1d):
-    """A convolution in float32 whatever computes around it.
-
-    The generator's last one is such: sound rounded to bfloat16 hisses (multi-resolution STFT loss +0.05).
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolve outside autocast."""
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+from voxrelay.workers.vocoder.generator import VARIANTS, Generator
+from voxrelay.workers.vocoder.published import fold_weight_norm
 
 
 class VocoderState(State):
@@ -37,10 +26,7 @@ class VocoderState(State):
     def __init__(self, config: VocoderConfig, device: torch.device) -> None:
         super().__init__(config, device)
         self.config = config
-        self.generator = Generator(VARIANTS[config.variant])
-        last = self.generator.conv_post
-        self.generator.conv_post = FullPrecision(last.in_channels, 1, last.kernel_size, padding=last.padding)
-        self.generator.to(device)
+        self.generator = Generator(VARIANTS[config.variant]).to(device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)  # noqa: FBT003 - torch's signature
         self.discriminators = Discriminators(
             config.periods, config.period_channels, config.resolutions, config.resolution_channels

@@ -10,6 +10,7 @@ from transformers import HubertConfig, HubertModel
 from voxrelay.relay.errors import BadConfigError
 from voxrelay.workers.content import layout
 from voxrelay.workers.content.hubert import ContentVec, check_hop, check_layer
+from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
 
 NAME = "contentvec"
@@ -44,7 +45,12 @@ class Hubert(nn.Module):
 
 
 def load(
-    weights: str = "contentvec.safetensors", layer: int = 12, sha256: str = "", *, final_proj: bool = False
+    weights: str = "contentvec.safetensors",
+    layer: int = 12,
+    sha256: str = "",
+    placement: Placement = CPU,
+    *,
+    final_proj: bool = False,
 ) -> ContentVec:
     """Load weights of the transformers layout.
 
@@ -53,6 +59,7 @@ def load(
             model folder.
         layer: the transformer layer whose output is the content, from 1.
         sha256: what the hash of the file that holds the parameters must be; empty: any.
+        placement: where it computes.
         final_proj: project that output to 256 dimensions, as models made for layer 9 expect.
 
     Raises:
@@ -64,7 +71,7 @@ def load(
     hubert = build(*layout.read(path, sha256), path)
     check_layer(layer, hubert.layers, path)
     hubert.cut(layer, final_proj=final_proj)
-    model = ContentVec(hubert, NAME)
+    model = ContentVec(placement.place(hubert), NAME)
     check_hop(model, path)
     return model
 

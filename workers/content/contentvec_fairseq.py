@@ -9,18 +9,22 @@ from voxrelay.relay.errors import BadConfigError
 from voxrelay.workers.content import legacy
 from voxrelay.workers.content.fairseq_compat import importable
 from voxrelay.workers.content.hubert import ContentVec, Features, check_hop, check_layer
+from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find, load_torch
 
 NAME = "contentvec-fairseq"
 
 
-def load(weights: str, layer: int = 12, sha256: str = "", *, final_proj: bool = False) -> ContentVec:
+def load(
+    weights: str, layer: int = 12, sha256: str = "", placement: Placement = CPU, *, final_proj: bool = False
+) -> ContentVec:
     """Load an official legacy checkpoint.
 
     Args:
         weights: the checkpoint, absolute or in the model folder.
         layer: the transformer layer whose output is the content, from 1.
         sha256: what the file's hash must be; empty: any.
+        placement: where it computes.
         final_proj: project that output to 256 dimensions, as models made for layer 9 expect.
 
     Raises:
@@ -31,7 +35,7 @@ def load(weights: str, layer: int = 12, sha256: str = "", *, final_proj: bool = 
     path = find(weights)
     hubert = _read(path, sha256).eval()
     check_layer(layer, len(hubert.encoder.layers), path)
-    model = ContentVec(_features(hubert, layer, final_proj=final_proj), NAME)
+    model = ContentVec(placement.place(hubert, _features(hubert, layer, final_proj=final_proj)), NAME)
     check_hop(model, path)
     return model
 

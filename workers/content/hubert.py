@@ -24,7 +24,7 @@ Features = Callable[[torch.Tensor], torch.Tensor]
 
 
 class ContentVec:
-    """Implements :class:`~voxrelay.workers.runtime.model.ContentModel` on the CPU.
+    """Implements :class:`~voxrelay.workers.runtime.model.ContentModel`.
 
     Args:
         features: turns padded sound, float32 [batch, N + 80] at 16 kHz, into float32 [batch, N/320, dimensions].

@@ -1,17 +1,14 @@
 """The network of gr0: content, pitch and loudness by time, one global vector in every layer."""
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from voxrelay.relay import clock
-from voxrelay.relay.errors import BadConfigError
 from voxrelay.relay.tensors import MEL
 from voxrelay.workers.runtime.convnext import Block
-from voxrelay.workers.runtime.weights import load_safetensors
 
 VOICE = 256  # of a Resemblyzer embedding
 _BINS = 64  # of pitch, a sixth of an octave and less
@@ -32,9 +29,16 @@ class Shape:
     expansion: int = 3
     condition: int = 192
 
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
 
 class Modulated(nn.Module):
-    """Content by time in a voice, to a log-mel spectrogram."""
+    """Content by time in a voice, to a log-mel spectrogram.
+
+    ``relative``: the register that it is told is the one that pitch was moved to.
+    """
+
+    relative = False
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -77,33 +81,3 @@ class Modulated(nn.Module):
         width = (_HIGHEST - _LOWEST) / (_BINS - 1)
         bins = torch.exp(-0.5 * ((pitch[..., None] - self.centres) / width).square())
         return torch.cat([bins, voiced[..., None], (loudness[..., None] - _LOUD[0]) / _LOUD[1]], dim=-1)
-
-
-def to_mel_frames(rows: torch.Tensor) -> torch.Tensor:
-    """Read rows at 50 frames/s at the centres of the mel frames that cover them: linear by time.
-
-    [batch, frames, width] to [batch, ``clock.mel_frames(frames)``, width].
-    """
-    frames = rows.shape[1]
-    centres = torch.arange(clock.mel_frames(frames), device=rows.device) + 0.5
-    position = (centres * (MEL.hop / clock.SOUND_PER_HOP) - 0.5).clamp(0, frames - 1)
-    before = position.long()
-    after = (before + 1).clamp(max=frames - 1)
-    share = (position - before)[:, None].to(rows.dtype)
-    return rows[:, before] * (1 - share) + rows[:, after] * share
-
-
-def read(path: Path, sha256: str = "") -> tuple[Modulated, str]:
-    """Read exported weights in float32; gives the network and the name of the content model it was trained on.
-
-    Raises:
-        BadConfigError: the file holds no such network.
-
-    """
-    tensors, facts = load_safetensors(path, sha256=sha256)
-    try:
-        network = Modulated(Shape(**{name: int(facts[name]) for name in asdict(Shape())}))
-        network.load_state_dict(tensors)
-        return network, facts["content"]
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise BadConfigError("no network of gr0", where=str(path)) from error

@@ -10,19 +10,17 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from sklearn.neighbors import NearestNeighbors
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import Content, Floats, Mel
+from voxrelay.workers.mel.search import Frames, Search
 from voxrelay.workers.runtime.model import Clip, Target
 
 _CACHED = 4  # references
 _RATIO = clock.SOUND_PER_HOP / clock.MEL_HOP  # mel frames in one content frame
-
-Frames = NDArray[np.intp]
+_BLOCK = 4096  # frames that are computed with at once in float64
 
 
 class Reference:
@@ -31,19 +29,26 @@ class Reference:
     def __init__(self, clips: Sequence[Clip], context: int, ridge: float) -> None:
         if not clips:
             raise BadInputError("a reference without clips")
-        contents = [clip.content.data.astype(np.float32) for clip in clips]
         self.model = clips[0].content.model
-        self.content = np.concatenate(contents)
+        contents = [clip.content.data for clip in clips]
+        self.search = Search(contents, context)
         self.successor = np.concatenate(_successors([len(content) for content in contents]))
         self._place(clips)
-        stacked = np.concatenate([stack(content, context) for content in contents])
-        self.search = NearestNeighbors(algorithm="brute").fit(stacked)
-        self.spread = _spread(stacked)
-        mel = self.read(np.arange(len(self.content)), np.zeros(len(self.content)))
-        self.map = _ridge(self.content, mel, ridge)
+        frames = np.arange(len(self.search))
+        mel = self.read(frames, np.zeros(len(frames)))
+        self.map, variance = _ridge(self.search, mel, ridge)
+        self.spread = float(np.sqrt(2 * (2 * context + 1) * variance)) or 1.0
         # What content does not explain, pitch and voice quality, is what must not jump.
-        self.timbre = mel - self.content @ self.map
+        self.timbre = mel - np.concatenate([self.search.frames(block) @ self.map for block in _blocks(len(frames))])
         self.timbre /= _spread(self.timbre)
+
+    def lack(self, features: Floats, path: Frames) -> Floats:
+        """Return what the mel of frames lacks of what content [frames, features] wants, float32 [frames, bands]."""
+        parts = [
+            (self.search.centred(features[block]) - self.search.frames(path[block])) @ self.map
+            for block in _blocks(len(path))
+        ]
+        return np.concatenate(parts)
 
     def _place(self, clips: Sequence[Clip]) -> None:
         """Note, for every content frame, its clip's first and last mel frame and its own centre among them."""
@@ -90,9 +95,8 @@ class Retrieval:
         reference = self._reference(target)
         if content.model != reference.model:
             raise BadInputError(f"content of {content.model}", hint=f"the reference was encoded by {reference.model}")
-        features = content.data.astype(np.float32)
-        path = self.match(features, reference)
-        lack = (features - reference.content[path]) @ reference.map
+        path = self.match(content.data, reference)
+        lack = reference.lack(content.data, path)
         position = (np.arange(clock.mel_frames(len(path))) + 0.5) / _RATIO - 0.5
         before = np.floor(position).astype(np.intp)
         # Both neighbours in time say the same within a run of the reference, and cross-fade at a join.
@@ -110,8 +114,7 @@ class Retrieval:
         have followed and what does follow; both are relative to that of two random frames, and
         going on within a clip is free.
         """
-        count = min(self.neighbours, len(reference.content))
-        distances, candidates = reference.search.kneighbors(stack(features, self.context), count)
+        distances, candidates = reference.search.nearest(features, min(self.neighbours, len(reference.search)))
         distances /= reference.spread
         cost, choices = distances[0], []
         for i in range(1, len(features)):
@@ -155,12 +158,6 @@ def load(neighbours: int = 30, context: int = 2, join_cost: float = 0.5, ridge: 
     return Retrieval(neighbours, context, join_cost, ridge)
 
 
-def stack(features: Floats, context: int) -> Floats:
-    """Join every frame with ``context`` on each side, the ends repeated: [frames, (2 context + 1) features]."""
-    padded = np.pad(features, ((context, context), (0, 0)), mode="edge")
-    return np.concatenate([padded[i : i + len(features)] for i in range(2 * context + 1)], axis=1)
-
-
 def _successors(lengths: Sequence[int]) -> list[Frames]:
     """Number the frame after every frame; a clip's last is its own."""
     starts = np.cumsum([0, *lengths[:-1]])
@@ -172,10 +169,21 @@ def _spread(frames: Floats) -> float:
     return float(np.sqrt(2 * frames.var(axis=0).sum())) or 1.0
 
 
-def _ridge(content: Floats, mel: Floats, ridge: float) -> Floats:
-    """Fit a linear map [features, bands] from content to mel, both less their means."""
-    x, y = (frames.astype(np.float64) - frames.mean(axis=0) for frames in (content, mel))
-    gram = x.T @ x
-    penalty = ridge * np.trace(gram) / len(gram) + np.finfo(np.float32).tiny
-    solved: Floats = np.linalg.solve(gram + penalty * np.eye(len(gram)), x.T @ y).astype(np.float32)
-    return solved
+def _ridge(search: Search, mel: Floats, ridge: float) -> tuple[Floats, float]:
+    """Fit a linear map [features, bands] from content to mel, both less their means; and sum content's variances."""
+    width = len(search.mean)
+    gram, cross = np.zeros((width, width)), np.zeros((width, mel.shape[1]))
+    mean = mel.mean(axis=0, dtype=np.float64)
+    for block in _blocks(len(search)):
+        content = search.frames(block).astype(np.float64)
+        gram += content.T @ content
+        cross += content.T @ (mel[block] - mean)
+    total = float(np.trace(gram))
+    penalty = ridge * total / width + np.finfo(np.float32).tiny
+    solved: Floats = np.linalg.solve(gram + penalty * np.eye(width), cross).astype(np.float32)
+    return solved, total / len(search)
+
+
+def _blocks(count: int) -> list[Frames]:
+    """Number frames through, a block at a time."""
+    return [np.arange(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]

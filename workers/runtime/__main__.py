@@ -1,13 +1,13 @@
 """``python -m voxrelay.workers.runtime POOL``: run one worker process, check that it could, or how others are."""
 
 import argparse
-import logging
 import sys
 
 from voxrelay.relay import config as configuration
 from voxrelay.relay import health
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import Exit, VoxError
+from voxrelay.workers.runtime import logs
 
 
 def main() -> int:
@@ -19,13 +19,12 @@ def main() -> int:
     parser.add_argument("--health", action="store_true", help="say whether a worker of this pool is ready here")
     parser.add_argument("--live", action="store_true", help="say whether the workers of this pool live here")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     try:
         if options.health or options.live:
             return _health(configuration.load(), options.pool, live=options.live)
         _run(options)
     except VoxError as error:
-        sys.stderr.write(f"error: {error}\n")
+        logs.complain(error)
         return int(error.exit_code)
     return Exit.OK
 
@@ -33,6 +32,7 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> None:
     from voxrelay.workers.runtime import worker
 
+    logs.set_up(options.pool)
     if options.end_with_stdin:
         worker.end_with_stdin()
     config = configuration.load()

@@ -14,6 +14,7 @@ from voxrelay.relay.connect import Client, client
 from voxrelay.relay.health import Health, State
 from voxrelay.relay.presence import BEAT_SECONDS, LIFETIME_SECONDS, Presence
 from voxrelay.workers.runtime.desk import Desk
+from voxrelay.workers.runtime.pace import Pace
 
 log = logging.getLogger("voxrelay")
 
@@ -39,7 +40,7 @@ class Beat:
         mine = Presence.of_this_process(self.config, self.pool, models)
         urls = self.config.redis
         others = [client(url or "") for url in {urls.broker, urls.tensors} - {urls.jobs}]
-        self._run(lambda: self._tell_relay(desk.stores.jobs, others, mine))
+        self._run(lambda: self._tell_relay(desk.stores.jobs, others, mine, desk.pace))
 
     def leave(self) -> None:
         """Tell nobody any more."""
@@ -60,14 +61,16 @@ class Beat:
             self._write()
             self._gone.wait(BEAT_SECONDS)
 
-    def _tell_relay(self, jobs: Client, others: list[Client], mine: Presence) -> None:
+    def _tell_relay(self, jobs: Client, others: list[Client], mine: Presence, pace: Pace) -> None:
         """Renew the presence, and ask every Redis whether it answers."""
         self.ready.wait()
         self._answered = time.monotonic()
         self._write()
         while not self._gone.is_set():
             try:
-                presence.beat(jobs, mine, self.config.timeouts.start)
+                rate, busy = pace.mark()
+                current = mine.model_copy(update={"rate": round(rate, 3), "busy": round(busy, 3)})
+                presence.beat(jobs, current, self.config.timeouts.start)
                 for other in others:
                     other.ping()
                 self._answered = time.monotonic()
@@ -88,7 +91,7 @@ class Beat:
                 log.warning("health not written: %s", error)
 
     def _health(self) -> Health:
-        return Health.of_this_process(self.pool, self._state(), self._desk.busy_since if self._desk else None)
+        return Health.of_this_process(self.pool, self._state(), self._desk.pace.since if self._desk else None)
 
     def _state(self) -> State:
         if self.leaving.is_set():
@@ -97,4 +100,4 @@ class Beat:
             return "starting"
         if time.monotonic() - self._answered > LIFETIME_SECONDS:
             return "unreachable"
-        return "working" if self._desk and self._desk.busy_since else "ready"
+        return "working" if self._desk and self._desk.pace.since else "ready"

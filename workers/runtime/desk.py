@@ -23,6 +23,9 @@ from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.relay.work import Times, Work
 from voxrelay.workers.runtime.batcher import Batcher, Outcome
 from voxrelay.workers.runtime.inputs import Inputs
+from voxrelay.workers.runtime.logs import about
+from voxrelay.workers.runtime.metrics import Metrics
+from voxrelay.workers.runtime.pace import Pace
 from voxrelay.workers.runtime.stage import Stage, Unit
 
 log = logging.getLogger("voxrelay")
@@ -40,7 +43,7 @@ class Desk:
         self.held: dict[UnitId, Lease] = {}
         self.host, self.process = socket.gethostname(), os.getpid()
         self._holding = threading.Lock()
-        self.busy_since: float | None = None  # when the computation that runs began
+        self.pace, self.metrics = Pace(), Metrics(config, pool)
         settings = config.pools[pool]
         self.batcher = Batcher(settings.batch, settings.wait, self.dispatch.begin)
 
@@ -53,19 +56,21 @@ class Desk:
 
         """
         unit = self._check(job, part, index, model)
-        with self._lease(UnitId(job, unit.part, index), model) as lease:
+        named = {"job": job, "part": part, "index": index, "stage": self.name, "model": model}
+        with about(**named), self._lease(UnitId(job, unit.part, index), model) as lease:
             try:
                 self._work(unit, model, released, lease)
             except (redis.RedisError, Ignore):
                 raise  # not the unit's fault: it is overdue when the lease has run out
             except MissingError as error:
+                self.metrics.retried(model)
                 self._postpone(unit, lease, error)
                 raise
             except VoxError as error:
-                self.dispatch.fail(lease, self.name, str(error))
+                self._fail(lease, model, str(error))
                 raise
             except Exception as error:
-                self.dispatch.fail(lease, self.name, f"{self.name}.{model}: {type(error).__name__}: {error}")
+                self._fail(lease, model, f"{self.name}.{model}: {type(error).__name__}: {error}")
                 raise
 
     @contextmanager
@@ -117,6 +122,7 @@ class Desk:
             cached=cached,
             times=Times(queued=queued, taken=taken, fetched=fetched, started=started, ended=ended, filed=time.time()),
         )
+        self._tell(unit, work, outcome)
         if last:
             self.dispatch.land(lease, work, blob)
             if not unit.manifest.keep:
@@ -136,11 +142,8 @@ class Desk:
             raise Ignore
 
         def run(items: Sequence[Any]) -> Sequence[Tensor]:
-            self.busy_since = time.time()
-            try:
+            with self.pace.computing():
                 return self.stage.run(self.models[model], unit.part, items)
-            finally:
-                self.busy_since = None
 
         bucket = (model, unit.part, self.stage.bucket(item))
         return self.batcher.compute(run, item, bucket, ticket=lease, alone=lease.alone)
@@ -169,6 +172,18 @@ class Desk:
             process=self.process,
             **facts,
         )
+
+    def _tell(self, unit: Unit, work: Work, outcome: Outcome | None) -> None:
+        """Count a unit that was done, and log it."""
+        self.pace.count()
+        self.metrics.ended(unit, work, outcome.together if outcome else 0)
+        log.info("done", extra={"about": {name: work.report()[name] for name in ("waited", "moved", "worked")}})
+
+    def _fail(self, lease: Lease, model: str, error: str) -> None:
+        """Count a failure: the unit is tried again or given up."""
+        log.warning("%s failed: %s", lease.unit, error)
+        self.metrics.failed(model)
+        self.dispatch.fail(lease, self.name, error)
 
     def _queued(self, unit: Unit, released: float) -> float:
         """Return when this unit was ready for this stage: as the stage before filed it."""

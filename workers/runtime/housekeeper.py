@@ -64,7 +64,7 @@ class Housekeeper:
             log.warning("Redis has restarted: what nobody holds is sent again")
             self.dispatch.hurry()
         for unit in self.dispatch.reconcile():
-            log.warning("released again: %s", unit)
+            log.warning("released again: %s", unit, extra={"about": {"job": unit.job}})
         if time.monotonic() - self._swept > min(SWEEP_SECONDS, self.config.lifetimes.voices / 4):
             self._swept = time.monotonic()
             self._sweep()

@@ -2,7 +2,8 @@
 
 A model is one file in its stage's folder, named as in ``queues.yml`` (``griffin-lim`` is
 ``griffin_lim.py``), with a function ``load(**options)`` that returns an object of the stage's
-protocol below; the options are those of its line in ``queues.yml``. Every method takes a batch
+protocol below; the options are those of its line in ``queues.yml``. A ``load`` with a parameter ``placement`` is
+told where its pool computes: see :mod:`~voxrelay.workers.runtime.placement`. Every method takes a batch
 of items of equal length, one at least, and returns as many results, in order: for each item what
 it gives for that item alone.
 """

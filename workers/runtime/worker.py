@@ -56,6 +56,8 @@ def serve(config: Config, pool: str) -> None:
         app = make_app(config)
         desk = Desk(config, app, pool, stage, models)
         add_task(app, desk)
+        desk.metrics.announce(list(models))
+        desk.metrics.serve()
         beat.join(desk, list(models))
         _work(app, desk, beat)
     finally:
@@ -75,6 +77,7 @@ def _work(app: Celery, desk: Desk, beat: Beat) -> None:
         quiet=True,
     )
     ended = threading.Event()
+    signals.setup_logging.connect(lambda **_: None, weak=False)  # ours stays as it is
     signals.worker_ready.connect(lambda **_: beat.ready.set(), weak=False)
     signals.worker_shutting_down.connect(lambda **_: beat.leaving.set(), weak=False)
     housekeeper = Housekeeper(desk)

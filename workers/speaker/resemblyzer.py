@@ -14,6 +14,7 @@ from resemblyzer.hparams import audio_norm_target_dBFS, vad_window_length
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio, Voice
+from voxrelay.workers.runtime.placement import CPU, Placement
 
 QUIETEST = 1e-6  # RMS of -120 dBFS, below the least step of 24 bits
 SHORTEST_SPEECH = int(0.3 * clock.RATE)
@@ -21,14 +22,15 @@ VAD_WINDOW = vad_window_length * clock.RATE // 1000
 
 
 class Resemblyzer:
-    """Implements :class:`~voxrelay.workers.runtime.model.SpeakerModel` on the CPU.
+    """Implements :class:`~voxrelay.workers.runtime.model.SpeakerModel`.
 
     The first embedding in a new environment waits for numba to compile librosa's mel code;
     later processes find it in numba's cache.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, placement: Placement) -> None:
         self._encoder: Any = VoiceEncoder("cpu", verbose=False)
+        self._encoder.forward = placement.place(self._encoder)  # its own code calls it with partial utterances
 
     def embed(self, clips: Sequence[Audio]) -> list[Voice]:
         """Embed mono clips, float32 [samples] at 16 kHz, into unit vectors, float32 [256].
@@ -63,6 +65,6 @@ def _prepare(clip: Audio) -> tuple[NDArray[np.float32], int]:
     return (speech if len(speech) >= SHORTEST_SPEECH else loud), len(speech)
 
 
-def load() -> Resemblyzer:
-    """Load the encoder; it has no options."""
-    return Resemblyzer()
+def load(placement: Placement = CPU) -> Resemblyzer:
+    """Load the encoder, which has no options, where it computes."""
+    return Resemblyzer(placement)

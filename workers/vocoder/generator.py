@@ -4,9 +4,7 @@ Kong, Kim, Bae 2020, arXiv 2010.05646. Hyper-parameters and parameter names are 
 configurations and checkpoints, https://github.com/jik876/hifi-gan (MIT).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -45,9 +43,21 @@ VARIANTS = {
 }
 
 
-def _same(channels: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
+def same(channels: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
     """Make a convolution that keeps its input's shape."""
     return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+
+
+class FullPrecision(nn.Conv1d):
+    """A convolution in the precision of its weights whatever computes around it.
+
+    The last one of a vocoder is such: sound rounded to bfloat16 hisses (multi-resolution STFT loss +0.05).
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve outside autocast."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
 
 
 class PairedBlock(nn.Module):
@@ -55,8 +65,8 @@ class PairedBlock(nn.Module):
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(_same(channels, kernel, dilation) for dilation in dilations)
-        self.convs2 = nn.ModuleList(_same(channels, kernel) for _ in dilations)
+        self.convs1 = nn.ModuleList(same(channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(same(channels, kernel) for _ in dilations)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Add each pair of convolutions to what came before."""
@@ -70,7 +80,7 @@ class SingleBlock(nn.Module):
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(_same(channels, kernel, dilation) for dilation in dilations)
+        self.convs = nn.ModuleList(same(channels, kernel, dilation) for dilation in dilations)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Add each convolution to what came before."""
@@ -92,7 +102,7 @@ class Generator(nn.Module):
             self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2))
             channels //= 2
             self.resblocks.extend(block(channels, *shape) for shape in variant.blocks)
-        self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
+        self.conv_post = FullPrecision(channels, 1, 7, padding=3)
         self._parallel = len(variant.blocks)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
@@ -103,22 +113,3 @@ class Generator(nn.Module):
             blocks = self.resblocks[i * self._parallel : (i + 1) * self._parallel]
             x = sum(block(x) for block in blocks) / self._parallel
         return torch.tanh(self.conv_post(functional.leaky_relu(x, LAST_SLOPE))).squeeze(1)
-
-
-def fold_weight_norm(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace every ``weight_g``, ``weight_v`` by ``weight`` = g v / |v|; what has none stays as it is.
-
-    The norm is over all but the first dimension (Salimans and Kingma 2016, arXiv 1602.07868).
-
-    Raises:
-        KeyError: a ``weight_v`` without its ``weight_g``.
-
-    """
-    folded = {}
-    for name, value in state.items():
-        if name.endswith(".weight_v"):
-            norm = value.flatten(1).norm(dim=1).view(-1, 1, 1)
-            folded[name.removesuffix("_v")] = value * (state[name.removesuffix("v") + "g"] / norm)
-        elif not name.endswith(".weight_g"):
-            folded[name] = value
-    return folded

@@ -1,62 +1,37 @@
 """HiFi-GAN with official or own weights: see :mod:`~voxrelay.workers.vocoder.generator`."""
 
-from collections.abc import Sequence
-
-import numpy as np
-import torch
-
-from voxrelay.relay import clock
-from voxrelay.relay.errors import BadConfigError, BadInputError
-from voxrelay.relay.tensors import MEL, Audio, Mel
-from voxrelay.workers.runtime.weights import find, load_torch
-from voxrelay.workers.vocoder.generator import VARIANTS, Generator, fold_weight_norm
+from voxrelay.relay.errors import BadConfigError
+from voxrelay.workers.runtime.placement import CPU, Placement
+from voxrelay.workers.runtime.weights import find
+from voxrelay.workers.vocoder.generator import VARIANTS, Generator
+from voxrelay.workers.vocoder.neural import Neural
+from voxrelay.workers.vocoder.published import Published, configuration_of, fill
 
 
-class HifiGan:
-    """Implements :class:`~voxrelay.workers.runtime.model.VocoderModel` on the CPU."""
-
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator.eval()
-
-    @torch.inference_mode()
-    def vocode(self, mels: Sequence[Mel]) -> list[Audio]:
-        """Turn mels of equal length, float32 [frames, 80], into float32 [256 * frames] at 22,050 Hz.
-
-        Raises:
-            BadInputError: a mel of another definition than :data:`~voxrelay.relay.tensors.MEL`.
-
-        """
-        for mel in mels:
-            if mel.spec != MEL.fingerprint or mel.data.shape[1] != MEL.bands:
-                what = f"a mel of {mel.spec} with {mel.data.shape[1]} bands"
-                raise BadInputError(what, hint=f"hifigan takes {MEL.fingerprint}")
-        batch = torch.from_numpy(np.stack([mel.data.T for mel in mels])).float()
-        return [Audio(sound, clock.SOUND_RATE) for sound in self._generator(batch).numpy()]
-
-
-def load(weights: str, variant: str = "v3", sha256: str = "") -> HifiGan:
+def load(weights: str, variant: str = "", sha256: str = "", placement: Placement = CPU) -> Neural:
     """Load a generator.
 
     Args:
-        weights: ``{'generator': state_dict}``, with weight norm or folded; absolute or in the model folder.
-        variant: ``v1``, ``v2`` or ``v3``.
-        sha256: what the file's hash must be; empty: any.
+        weights: the checkpoint, as :func:`~voxrelay.workers.vocoder.published.fill` takes it; absolute or in the
+            model folder.
+        variant: ``v1``, ``v2`` or ``v3`` as published, for a checkpoint without its configuration; empty: the
+            configuration beside it says.
+        sha256: what the checkpoint's hash must be; empty: any.
+        placement: where it computes.
 
     Raises:
-        UnavailableError: there is no such file.
-        BadConfigError: no such variant, or the file holds no such generator.
+        UnavailableError: there is no such file, or no configuration beside it.
+        BadConfigError: no such variant, the files hold no such generator, or it takes other mels than ours.
 
     """
-    hint = f"allowed: {', '.join(VARIANTS)}"
-    if variant not in VARIANTS:
-        raise BadConfigError(f"no variant {variant!r}", where="hifigan", hint=hint)
+    allowed = f"allowed: {', '.join(VARIANTS)}"
+    if variant and variant not in VARIANTS:
+        raise BadConfigError(f"no variant {variant!r}", where="hifigan", hint=allowed)
     path = find(weights)
-    state = load_torch(path, sha256=sha256).get("generator")
-    if not isinstance(state, dict):
-        raise BadConfigError("no 'generator' in this checkpoint", where=str(path))
-    generator = Generator(VARIANTS[variant])
-    try:
-        generator.load_state_dict(fold_weight_norm(state))
-    except (RuntimeError, KeyError) as error:
-        raise BadConfigError(f"not the weights of variant {variant!r}", where=str(path), hint=hint) from error
-    return HifiGan(generator)
+    if variant:
+        generator = Generator(VARIANTS[variant])
+        fill(generator, path, sha256, f"is it of variant {variant!r}? {allowed}")
+    else:
+        generator = Generator(configuration_of(path, Published).variant)
+        fill(generator, path, sha256)
+    return Neural("hifigan", generator, placement)

@@ -15,6 +15,7 @@ from voxrelay.workers.content import contentvec_lite
 from voxrelay.workers.content.bands import SPEC, log_bands
 from voxrelay.workers.content.contentvec_lite import ContentVecLite
 from voxrelay.workers.content.encoder import Encoder, Shape, read
+from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
 SHAPE = Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2)
@@ -52,6 +53,16 @@ def test_a_batch_gives_what_each_gives_alone(model: ContentVecLite) -> None:
     clips = [Audio(noise(32_000, seed), RATE) for seed in range(3)]
     for together, clip in zip(model.encode(clips), clips, strict=True):
         assert np.abs(together.data - model.encode([clip])[0].data).max() < 1e-4
+
+
+def test_a_lower_precision_hears_nearly_the_same(model: ContentVecLite, weights: Path) -> None:
+    lower, clip = (
+        contentvec_lite.load(str(weights), placement=Placement(precision="bfloat16")),
+        Audio(noise(32_000), RATE),
+    )
+    [full], [rough] = model.encode([clip]), lower.encode([clip])
+    assert rough.data.dtype == np.float32
+    assert 1e-5 < np.abs(full.data - rough.data).mean() < 0.03
 
 
 def test_a_window_gives_what_the_recording_gives_there(model: ContentVecLite) -> None:

@@ -6,6 +6,7 @@ import resemblyzer as package
 
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio
+from voxrelay.workers.runtime.placement import Placement
 from voxrelay.workers.speaker import resemblyzer
 
 RATE = 16_000
@@ -55,6 +56,13 @@ def test_equals_resemblyzers_own_chain(model: resemblyzer.Resemblyzer) -> None:
     clip = join(buzz(2), silence(2), buzz(1))
     own = package.VoiceEncoder("cpu", verbose=False).embed_utterance(package.preprocess_wav(clip.data))
     np.testing.assert_allclose(model.embed([clip])[0].data, own, atol=1e-6)
+
+
+def test_a_lower_precision_hears_the_same_voice(model: resemblyzer.Resemblyzer) -> None:
+    lower = resemblyzer.load(Placement(precision="bfloat16"))
+    [full], [rough] = model.embed([buzz(3)]), lower.embed([buzz(3)])
+    assert rough.data.dtype == np.float32
+    assert 0.99 < full.data @ rough.data < 1 - 1e-7
 
 
 def test_long_silence_is_not_heard(model: resemblyzer.Resemblyzer) -> None:

@@ -9,8 +9,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxrelay.relay import clock
+from voxrelay.relay.corpus import COLUMNS
 from voxrelay.training.cache import Cache, Clip
-from voxrelay.training.corpus import COLUMNS
 
 
 def tone(seed: int, seconds: float, rate: int = clock.SOUND_RATE) -> NDArray[np.float32]:

@@ -13,16 +13,17 @@ from voxrelay.relay import clock
 from voxrelay.training import __main__ as command
 from voxrelay.training import checkpoint, config
 from voxrelay.training.cache import Cache
-from voxrelay.training.content import alignment, phones, validation
+from voxrelay.training.content import alignment, hiding, phones, validation
 from voxrelay.training.content.batches import Batches
 from voxrelay.training.content.config import ContentConfig, ContentPhase, Weights
 from voxrelay.training.content.recipe import ContentRecipe
+from voxrelay.training.content.state import Heads
 from voxrelay.training.content.views import ViewConfig, Views, Warp, warped
 from voxrelay.training.export import export
 from voxrelay.training.run import Run
 from voxrelay.training.spectra import mel_filters
 from voxrelay.workers.content import bands
-from voxrelay.workers.content.encoder import Shape, read
+from voxrelay.workers.content.encoder import Encoder, Shape, read
 
 CPU = torch.device("cpu")
 SPREAD = ContentPhase(name="spread", steps=2, learning_rate=1e-3, frames=200, uniform=True)
@@ -174,6 +175,28 @@ def test_the_export_is_what_the_pool_reads(tmp_path: Path) -> None:
     state = ContentRecipe(TINY, cache, CPU).state
     state.start_from(tmp_path / "toy.safetensors")
     assert torch.equal(state.encoder.mean, encoder.mean)
+
+
+def test_who_speaks_is_taken_out_and_what_is_said_stays() -> None:
+    """Speakers who differ by one constant each, in two directions, are told apart no more; phones are still read."""
+    torch.manual_seed(0)
+    encoder, heads = Encoder(replace(TINY.shape, features=24)).eval(), Heads(24, 4)
+    common = 3 * torch.randn(4, 200, bands.BANDS)
+    spoken = list(common + (torch.randn(4, 2) @ torch.randn(2, bands.BANDS))[:, None])
+    same, unchanged = hiding.hide(encoder, heads, spoken, 0)
+    assert torch.allclose(same(spoken[0][None]), encoder(spoken[0][None]), atol=1e-4)
+    made, read_again = hiding.hide(encoder, heads, spoken, 3)
+
+    def told(network: Encoder, reader: Heads) -> tuple[float, torch.Tensor]:
+        with torch.inference_mode():
+            content = [network(each[None])[0] for each in spoken]
+            middles = torch.stack([rows.mean(dim=0) for rows in content])
+            return float(middles.std(dim=0).norm()), reader.phones(torch.cat(content)).argmax(dim=-1)
+
+    (before, wanted), (after, found), (_, unfitted) = told(encoder, heads), told(made, read_again), told(made, heads)
+    assert after < 0.3 * before
+    assert (found == wanted).float().mean() > 1.2 * (unfitted == wanted).float().mean()
+    assert unchanged.phones.weight.shape == heads.phones.weight.shape
 
 
 def test_padding_changes_nothing(tmp_path: Path) -> None:

@@ -42,20 +42,6 @@ def test_a_speaker_in_two_splits_is_refused(tmp_path: Path) -> None:
         corpus.read(table)
 
 
-def test_missing_columns_are_named(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_text("path,corpus\n")
-    with pytest.raises(BadInputError, match="licence, seconds, sex, speaker, split, text"):
-        corpus.read(tmp_path / "metadata.csv")
-
-
-def test_a_folder_without_metadata_is_one_folder_a_speaker(tmp_path: Path) -> None:
-    for speaker in ("ann", "bob"):
-        (tmp_path / speaker / "deep").mkdir(parents=True)
-        (tmp_path / speaker / "deep" / "a.flac").touch()
-    (tmp_path / "notes.txt").touch()
-    assert [(r.corpus, r.speaker) for r in corpus.read(tmp_path)] == [("folder", "ann"), ("folder", "bob")]
-
-
 def test_the_cache_holds_the_sound_at_the_mels_rate(tmp_path: Path) -> None:
     table = corpora.write(tmp_path, {"ann": "train", "bob": "dev", "cid": "train"})
     made = cache.prepare(table)

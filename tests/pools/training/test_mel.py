@@ -13,18 +13,20 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, UnavailableError
 from voxrelay.relay.tensors import MEL
 from voxrelay.training import __main__ as command
-from voxrelay.training import checkpoint, config
+from voxrelay.training import checkpoint, config, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.export import export
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, cut
+from voxrelay.training.mel.batches import Batches, Source, cut
 from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Learner, converted
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.run import Run
 from voxrelay.workers.content import encoder
-from voxrelay.workers.mel.modulated import Shape, read, to_mel_frames
+from voxrelay.workers.mel import bottleneck
+from voxrelay.workers.mel.modulated import Shape
+from voxrelay.workers.mel.networks import read, to_mel_frames
 
 CPU = torch.device("cpu")
 LISTENER = encoder.Shape(features=8, channels=8, blocks=1, kernel=3, expansion=1)
@@ -83,7 +85,9 @@ def test_a_crop_is_read_where_the_pool_reads_it(cache: Cache) -> None:
 
 def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
     found = material.prepare(cache, cache.folder / "listener.safetensors")
-    batches = Batches(cache, found, {"s1"}, TINY)
+    made = virtual.prepare(cache, {"s1"}, TINY.virtual)
+    other = Source(made, material.prepare(made, cache.folder / "listener.safetensors"), (), TINY)
+    batches = Batches({Source(cache, found, {"s1"}, TINY): 0.5, other: 0.5}, TINY.seed)
     one, again = batches.batch(5, 3, 40), batches.batch(5, 3, 40)
     assert torch.equal(one.mel, again.mel)
     assert torch.equal(one.voice, again.voice)
@@ -91,9 +95,19 @@ def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
     assert torch.linalg.vector_norm(one.voice, dim=1) == pytest.approx(1, abs=1e-4)
 
 
+def test_virtual_voices_are_higher_and_lower_than_whom_they_are_made_of(cache: Cache) -> None:
+    made = virtual.prepare(cache, {"s1"}, TINY.virtual)
+    assert len({clip.speaker for clip in made.clips}) == 2 * 3
+    assert not any(clip.speaker.startswith("s1@") for clip in made.clips)
+    voices = Source(made, material.prepare(made, cache.folder / "listener.safetensors"), (), TINY).speakers.registers
+    low, high = (voices[f"s0@{factor:.3f}"] for factor in virtual.factors("s0", TINY.virtual))
+    assert 90 * 0.84 < np.exp(low.median) < 90 * 0.95
+    assert 90 * 1.06 < np.exp(high.median) < 90 * 1.19
+
+
 def test_a_voice_comes_from_elsewhere_in_what_its_speaker_said(cache: Cache) -> None:
     found = material.prepare(cache, cache.folder / "listener.safetensors")
-    speakers = Batches(cache, found, (), TINY).speakers
+    speakers = Source(cache, found, (), TINY).speakers
     clip = cache.clips[0]
     own = len(found.voices.of(clip))
     everything = len(speakers.partials(clip.speaker))
@@ -137,7 +151,7 @@ def test_discriminators_learn_to_tell(cache: Cache) -> None:
 
 def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
     """Only the frozen networks are asked: the voice that is heard comes nearer to the one that was asked for."""
-    weights = Weights(voice=1, content=0.3)
+    weights = Weights(voice=1, content=5)
     phase = replace(REBUILD, steps=60, learning_rate=5e-3, crop=96, weights=weights, convert=True)
     made = recipe(cache, replace(TINY, phases=(phase,)))
     told = next(made.feed(range(1)))
@@ -168,14 +182,18 @@ def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
         assert functional.cosine_similarity(said(mel), to_mel_frames(content), dim=-1).mean() > 0.8
 
 
-def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path) -> None:
-    run = Run(recipe(cache), tmp_path / "run")
+NECK = replace(TINY, shape=bottleneck.Shape(features=8, neck=2, channels=8, decoder=8, postnet=4))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("gr0", TINY), ("autovc-f0", NECK)])
+def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path, name: str, settings: MelConfig) -> None:
+    run = Run(recipe(cache, settings), tmp_path / "run")
     run.start()
     run.go(until=3)
-    export(recipe(cache), tmp_path / "run", cache, tmp_path / "toy.safetensors")
-    network, content = read(tmp_path / "toy.safetensors")
+    export(recipe(cache, settings), tmp_path / "run", cache, tmp_path / "toy.safetensors")
+    network, content = read(tmp_path / "toy.safetensors", name)
     assert content == "contentvec-lite"
-    assert network.shape == TINY.shape
+    assert network.shape == settings.shape
     card = (tmp_path / "toy.md").read_text()
     assert "2 of rebuild, 1 of discriminators" in card
     assert "driven by a stranger" in card
@@ -186,6 +204,9 @@ def test_content_of_another_size_is_refused(cache: Cache) -> None:
         recipe(cache, replace(TINY, shape=Shape()))
 
 
-def test_the_configuration_that_comes_along_is_valid() -> None:
+def test_the_configurations_that_come_along_are_valid() -> None:
+    neck = config.read(Path(command.__file__).with_name("autovc_f0.yml"), MelConfig)
+    assert isinstance(neck.shape, bottleneck.Shape)
     settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
+    assert isinstance(settings.shape, Shape)
     assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial", "convert"]

@@ -11,9 +11,10 @@ from torch.nn.utils import weight_norm
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableError
-from voxrelay.relay.tensors import MEL, Audio, Mel, MelSpec
+from voxrelay.relay.tensors import MEL, Audio, Mel
 from voxrelay.workers.vocoder import hifigan
-from voxrelay.workers.vocoder.generator import VARIANTS, Generator, fold_weight_norm
+from voxrelay.workers.vocoder.generator import VARIANTS, Generator
+from voxrelay.workers.vocoder.published import fold_weight_norm
 
 SHARED = os.environ.get("VOXRELAY_SHARED", "")
 REAL = Path(SHARED) / "weights" / "hifigan_v3_ljspeech.pt"
@@ -41,18 +42,6 @@ def save(state: dict[str, Any], folder: Path) -> str:
 
 def mel(frames: int, seed: int = 0) -> Mel:
     return Mel(np.random.default_rng(seed).normal(-5, 2, (frames, MEL.bands)).astype(np.float32))
-
-
-@pytest.mark.parametrize(("variant", "count"), [("v1", 13_926_017), ("v2", 925_985), ("v3", 1_462_273)])
-def test_parameter_counts(variant: str, count: int) -> None:
-    assert sum(p.numel() for p in Generator(VARIANTS[variant]).parameters()) == count
-
-
-def test_parameter_names_are_the_official_ones() -> None:
-    names = {variant: set(Generator(shape).state_dict()) for variant, shape in VARIANTS.items()}
-    assert {"conv_pre.weight", "ups.3.bias", "resblocks.11.convs2.2.weight", "conv_post.bias"} <= names["v1"]
-    assert {"ups.2.weight", "resblocks.8.convs.1.weight"} <= names["v3"]
-    assert names["v1"] == names["v2"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -105,19 +94,14 @@ def test_a_batch_of_eight_is_each_mel_alone(variant: str, tmp_path: Path) -> Non
 
 
 def test_read_only_input_and_bytes(tmp_path: Path) -> None:
-    model = hifigan.load(save(Generator(VARIANTS["v3"]).state_dict(), tmp_path))
+    model = hifigan.load(save(Generator(VARIANTS["v3"]).state_dict(), tmp_path), "v3")
     [sound] = model.vocode([Mel.from_bytes(mel(5).to_bytes())])
     np.testing.assert_array_equal(Audio.from_bytes(sound.to_bytes()).data, sound.data)
 
 
 def test_another_mel_is_refused_by_name(tmp_path: Path) -> None:
-    model = hifigan.load(save(Generator(VARIANTS["v3"]).state_dict(), tmp_path))
-    other = MelSpec(high=11_025).fingerprint
-    with pytest.raises(BadInputError) as caught:
-        model.vocode([mel(5), Mel(mel(5).data, spec=other)])
-    assert other in str(caught.value)
-    assert MEL.fingerprint in str(caught.value)
-    with pytest.raises(BadInputError, match="100 bands"):
+    model = hifigan.load(save(Generator(VARIANTS["v3"]).state_dict(), tmp_path), "v3")
+    with pytest.raises(BadInputError, match=r"100 bands.*hifigan takes"):
         model.vocode([Mel(np.zeros((5, 100), np.float32))])
 
 
@@ -129,23 +113,14 @@ def test_unknown_variant_names_the_allowed() -> None:
 @pytest.mark.parametrize("wrong", ["v1", "v2"])
 def test_weights_of_another_variant_are_refused(tmp_path: Path, wrong: str) -> None:
     path = save(Generator(VARIANTS["v3"]).state_dict(), tmp_path)
-    with pytest.raises(BadConfigError, match=rf"variant '{wrong}' .allowed: v1, v2, v3"):
+    with pytest.raises(BadConfigError, match=rf"variant '{wrong}'. allowed: v1, v2, v3"):
         hifigan.load(path, wrong)
-
-
-def test_incomplete_weights_are_refused(tmp_path: Path) -> None:
-    state = Generator(VARIANTS["v3"]).state_dict()
-    del state["conv_post.bias"]
-    with pytest.raises(BadConfigError, match="not the weights"):
-        hifigan.load(save(state, tmp_path))
-    with pytest.raises(BadConfigError, match="not the weights"):
-        hifigan.load(save({"conv_pre.weight_v": torch.zeros(2, 2, 2)}, tmp_path))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save({"model": {}}, tmp_path / "other.pt")
     with pytest.raises(BadConfigError, match="no 'generator'"):
-        hifigan.load(str(tmp_path / "other.pt"))
+        hifigan.load(str(tmp_path / "other.pt"), "v3")
     with pytest.raises(UnavailableError):
         hifigan.load("missing.pt")
 

@@ -1,6 +1,6 @@
-"""gr0: its frames, its registers, what moves it, and what it refuses."""
+"""gr0 and autovc-f0: their frames, their registers, what moves them, and what they refuse."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,21 @@ from safetensors.torch import save_file
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import MEL, Audio, Content, Floats, Voice
-from voxrelay.workers.mel import gr0
-from voxrelay.workers.mel.gr0 import Gr0, prosody_rows
-from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape, read, to_mel_frames
+from voxrelay.workers.mel import autovc_f0, bottleneck, gr0, networks
+from voxrelay.workers.mel.bottleneck import Bottleneck, melody
+from voxrelay.workers.mel.following import Following, prosody_rows
+from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape
+from voxrelay.workers.mel.networks import read, to_mel_frames
 from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
 from voxrelay.workers.mel.stage import STAGE, Utterance
 from voxrelay.workers.runtime.model import FollowingMelModel, Target
+from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
-SHAPE = Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8)
+SHAPES: dict[str, networks.Shape] = {
+    "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8),
+    "autovc-f0": bottleneck.Shape(features=6, neck=4, stride=8, channels=16, decoder=16, postnet=8),
+}
 
 
 def buzz(hertz: float, seconds: float = 1.6, level: float = 0.1) -> Audio:
@@ -31,21 +37,32 @@ def buzz(hertz: float, seconds: float = 1.6, level: float = 0.1) -> Audio:
     return Audio(np.asarray(sound, dtype=np.float32), RATE)
 
 
+@pytest.fixture(params=SHAPES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def weights(tmp_path: Path) -> Path:
+def weights(name: str, tmp_path: Path) -> Path:
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    network = Modulated(SHAPE)
-    for block in network.blocks:  # as though it had been trained
-        torch.nn.init.normal_(block.modulate.weight)
-    facts = {**{name: str(size) for name, size in asdict(SHAPE).items()}, "content": "toy"}
-    save_file({name: tensor.half() for name, tensor in network.state_dict().items()}, tmp_path / "toy", facts)
+    network = networks.build(SHAPES[name])
+    if isinstance(network, Modulated):  # as though they had been trained
+        for block in network.blocks:
+            torch.nn.init.normal_(block.modulate.weight)
+    else:
+        for weight in [*network.gather.parameters(), *network.say.parameters(), network.leave.weight]:
+            torch.nn.init.normal_(weight)
+    facts = {key: str(fact) for key, fact in networks.facts(SHAPES[name], "toy").items()}
+    save_file(
+        {key: tensor.half().contiguous() for key, tensor in network.state_dict().items()}, tmp_path / "toy", facts
+    )
     return tmp_path / "toy"
 
 
 @pytest.fixture
-def model(weights: Path) -> Gr0:
-    return gr0.load(str(weights))
+def model(name: str, weights: Path) -> Following:
+    return {"gr0": gr0, "autovc-f0": autovc_f0}[name].load(str(weights))
 
 
 def content(frames: int, seed: int = 0) -> Content:
@@ -58,7 +75,7 @@ def target(hertz: float = 200, seed: int = 0) -> Target:
     return Target(f"{hertz}:{seed}", voice, list, lambda: [buzz(hertz)])
 
 
-def say(model: Gr0, sound: Audio, aim: Target, frames: int = 80) -> Floats:
+def say(model: Following, sound: Audio, aim: Target, frames: int = 80) -> Floats:
     survey = model.survey([sound])
     [mel] = model.follow([content(frames)], [aim], [sound], [survey])
     assert mel.spec == MEL.fingerprint
@@ -92,9 +109,17 @@ def test_melody_moves_from_one_register_to_the_other() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 50, 80, 256])
-def test_mels_have_the_frames_that_cover_their_content(model: Gr0, frames: int) -> None:
+def test_mels_have_the_frames_that_cover_their_content(model: Following, frames: int) -> None:
     sound = Audio(buzz(120, 5.12).data[: frames * 320], RATE)
     assert say(model, sound, target(), frames).shape == (clock.mel_frames(frames), 80)
+
+
+@pytest.mark.parametrize("name", ["gr0"])
+def test_a_lower_precision_says_nearly_the_same(model: Following, weights: Path) -> None:
+    lower = gr0.load(str(weights), placement=Placement(precision="bfloat16"))
+    full, rough = (say(each, buzz(120), target()) for each in (model, lower))
+    assert rough.dtype == np.float32
+    assert 1e-5 < np.abs(full - rough).mean() < 0.02 * full.std()
 
 
 def test_content_is_read_by_time() -> None:
@@ -105,15 +130,34 @@ def test_content_is_read_by_time() -> None:
     assert read_out[220] == pytest.approx((256 * 220 + 128 - 220.5) / 441, abs=1e-3)
 
 
-def test_voice_register_and_pitch_of_the_source_all_matter(model: Gr0) -> None:
+def test_voice_register_and_pitch_of_the_source_all_matter(model: Following) -> None:
     plain = say(model, buzz(120), target())
     assert np.abs(plain - say(model, buzz(120), target(seed=1))).mean() > 0.01
-    assert np.abs(plain - say(model, buzz(120), target(hertz=100))).mean() > 0.01
     flat = Audio(np.random.default_rng(0).normal(0, 0.05, 25_600).astype(np.float32), RATE)
     assert np.abs(plain - say(model, flat, target())).mean() > 0.01
 
 
-def test_a_batch_gives_what_each_gives_alone(model: Gr0) -> None:
+@pytest.mark.parametrize("name", ["gr0"])
+def test_the_register_of_the_target_is_told(model: Following) -> None:
+    assert np.abs(say(model, buzz(120), target()) - say(model, buzz(120), target(hertz=100))).mean() > 0.01
+
+
+def test_a_melody_is_told_apart_from_its_register() -> None:
+    pitch = torch.tensor([[[5.0, 1.0, 0.0], [5.3, 1.0, 0.0], [5.0, 0.0, 0.0]]])
+    higher = pitch + torch.tensor([0.5, 0.0, 0.0])
+    low, high = melody(pitch, torch.tensor([[5.0, 0.2]])), melody(higher, torch.tensor([[5.5, 0.2]]))
+    assert torch.equal(low, high)
+    assert low.shape == (1, 3, 257)
+    assert low.argmax(dim=-1).tolist() == [[128, 175, 256]]
+
+
+def test_what_passes_the_neck_changes_only_with_its_stretch() -> None:
+    code = Bottleneck(bottleneck.Shape(features=6, neck=4, stride=8, channels=8)).eval().squeezed(torch.randn(1, 30, 6))
+    assert code.shape == (1, 30, 8)
+    assert all(torch.equal(code[:, i], code[:, i - i % 8]) for i in range(30))
+
+
+def test_a_batch_gives_what_each_gives_alone(model: Following) -> None:
     sounds, aims = [buzz(110), buzz(180)], [target(), target(100, 3)]
     contents, surveys = [content(80, 1), content(80, 2)], [model.survey([sound]) for sound in sounds]
     together = model.follow(contents, aims, sounds, surveys)
@@ -122,28 +166,31 @@ def test_a_batch_gives_what_each_gives_alone(model: Gr0) -> None:
         assert np.abs(mel.data - alone.data).max() < 1e-4
 
 
-def test_the_stage_gives_it_what_it_follows(model: Gr0) -> None:
+def test_the_stage_gives_it_what_it_follows(model: Following) -> None:
     assert isinstance(model, FollowingMelModel)
     sound = buzz(120)
     [mel] = STAGE.run(model, "window", [Utterance(content(80), target(), sound, tuple(model.survey([sound])))])
     assert np.array_equal(mel.data, say(model, sound, target()))
 
 
-def test_what_it_refuses(model: Gr0, weights: Path) -> None:
+def test_what_it_refuses(model: Following, weights: Path, name: str) -> None:
     other = Content(np.zeros((10, 6), np.float32), model="mfcc")
     with pytest.raises(BadInputError, match="content of mfcc"):
         model.follow([other], [target()], [buzz(120)], [[5.0, 0.2]])
     small = Target("x", Voice(np.ones(3, np.float32), model="other", seconds=1.0), list)
     with pytest.raises(BadInputError, match="a voice of other"):
         model.follow([content(10)], [small], [buzz(120)], [[5.0, 0.2]])
-    save_file({"a": torch.zeros(1)}, weights, {"features": "6"})
-    with pytest.raises(BadConfigError, match="no network of gr0"):
-        read(weights)
+    with pytest.raises(BadConfigError, match="a network of"):
+        read(weights, "gr0" if name == "autovc-f0" else "autovc-f0")
+    save_file({"a": torch.zeros(1)}, weights, {"model": name, "features": "6"})
+    with pytest.raises(BadConfigError, match=f"no network of {name}"):
+        read(weights, name)
 
 
-def test_a_melody_may_be_moved_by_semitones_instead(model: Gr0) -> None:
+def test_a_melody_may_be_moved_by_semitones_instead(model: Following, name: str) -> None:
     sound = buzz(120)
     auto, moved = target(hertz=240), replace(target(hertz=100), transpose=12.0)
-    # an octave up is where a target of twice the pitch lies; only the spread that it is scaled by may differ
-    assert np.abs(say(model, sound, auto) - say(model, sound, moved)).mean() < 0.1
-    assert np.abs(say(model, sound, moved) - say(model, sound, replace(moved, transpose=0.0))).mean() > 0.01
+    if name == "gr0":  # which is told where pitch was moved to
+        # an octave up is where a target of twice the pitch lies; only the spread that it is scaled by may differ
+        assert np.abs(say(model, sound, auto) - say(model, sound, moved)).mean() < 0.1
+    assert np.abs(say(model, sound, moved) - say(model, sound, replace(moved, transpose=-12.0))).mean() > 0.01

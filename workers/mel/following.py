@@ -1,0 +1,98 @@
+"""Acoustic models that follow how a recording was said: its content, melody and loudness, in another voice."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.tensors import Audio, Content, Mel
+from voxrelay.workers.mel.networks import VOICE, Network, to_mel_frames
+from voxrelay.workers.mel.pitch import Prosody, Register, register
+from voxrelay.workers.runtime.model import Target
+from voxrelay.workers.runtime.placement import Placement
+
+_CACHED = 16  # registers of targets
+_SPREADS = (0.6, 1.6)  # how much livelier or flatter a target may make the melody
+
+
+class Following:
+    """Implements :class:`~voxrelay.workers.runtime.model.FollowingMelModel`.
+
+    Args:
+        network: one of :mod:`~voxrelay.workers.mel.networks`.
+        content: name of the content model that it was trained on.
+        placement: where it computes.
+
+    """
+
+    def __init__(self, network: Network, content: str, placement: Placement) -> None:
+        self._generate, self._content, self._features = placement.place(network), content, network.shape.features
+        self._relative = network.relative
+        self._registers: OrderedDict[str, Register] = OrderedDict()
+
+    def survey(self, clips: Sequence[Audio]) -> list[float]:
+        """Measure the register of a recording, from 16 kHz mono clips spread over it."""
+        found = _register(clips)
+        return [found.median, found.spread]
+
+    def follow(
+        self,
+        contents: Sequence[Content],
+        targets: Sequence[Target],
+        sounds: Sequence[Audio],
+        surveys: Sequence[list[float]],
+    ) -> list[Mel]:
+        """Say contents as their sounds say them, each in its target's voice.
+
+        The melody is moved from the middle of the source's register to the middle of the target's, and
+        scaled with their spreads; or moved by the semitones that the target names, and not scaled.
+
+        Raises:
+            BadInputError: content or voice of a model that the weights were not trained on.
+
+        """
+        for content, target in zip(contents, targets, strict=True):
+            if content.model != self._content or content.data.shape[1] != self._features:
+                raise BadInputError(f"content of {content.model}", hint=f"these weights take {self._content}")
+            if target.voice.data.shape != (VOICE,):
+                raise BadInputError(f"a voice of {target.voice.model}", hint="it takes those of resemblyzer")
+        registers = [
+            self._register(target) if target.transpose is None else _moved(Register(*survey), target.transpose)
+            for target, survey in zip(targets, surveys, strict=True)
+        ]
+        prosody = [
+            prosody_rows(Prosody.of(sound), Register(*survey), goal)
+            for sound, survey, goal in zip(sounds, surveys, registers, strict=True)
+        ]
+        rows = np.stack([np.concatenate([c.data, p], axis=1) for c, p in zip(contents, prosody, strict=True)])
+        frames = to_mel_frames(torch.from_numpy(rows).float())
+        voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
+        told = [self._register(target) for target in targets] if self._relative else registers
+        lie = torch.tensor([[own.median, own.spread] for own in told])
+        mels = self._generate(frames[..., :-3], frames[..., -3:], voices, lie)
+        return [Mel(mel) for mel in mels.numpy()]
+
+    def _register(self, target: Target) -> Register:
+        """Return the target's register, from the cache where it is there."""
+        found = self._registers.pop(target.id, None) or _register(target.sounds())
+        self._registers[target.id] = found
+        if len(self._registers) > _CACHED:
+            self._registers.popitem(last=False)
+        return found
+
+
+def prosody_rows(prosody: Prosody, own: Register, goal: Register) -> np.ndarray:
+    """Return what the network is told of prosody moved from one register to another, float32 [frames, 3]."""
+    scale = np.clip(goal.spread / own.spread, *_SPREADS)
+    pitch = (prosody.contour() - own.median) * scale + goal.median
+    return np.stack([pitch, prosody.hertz > 0, prosody.loudness], axis=1).astype(np.float32)
+
+
+def _moved(own: Register, semitones: float) -> Register:
+    return Register(own.median + semitones * float(np.log(2)) / 12, own.spread)
+
+
+def _register(clips: Sequence[Audio]) -> Register:
+    return register([Prosody.of(clip).hertz for clip in clips])
