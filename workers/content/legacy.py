@@ -37,7 +37,6 @@ _SIZES = {
     "intermediate_size": ("encoder_ffn_embed_dim", 3072),
     "num_conv_pos_embeddings": ("conv_pos", 128),
     "num_conv_pos_embedding_groups": ("conv_pos_groups", 16),
-    "classifier_proj_size": ("final_dim", 0),
 }
 # What HuBERT-base is, and the transformers layout of it does not say.
 _FIXED = {
@@ -45,7 +44,6 @@ _FIXED = {
     "layer_norm_first": False,
     "conv_bias": False,
     "activation_fn": "gelu",
-    "untie_final_proj": True,
 }
 
 
@@ -103,10 +101,12 @@ def _translate(model: dict[str, Any], path: Path) -> dict[str, Any]:
                 f"{name} {model[name]!r}", where=str(path), hint=f"allowed: {wanted!r}, as HuBERT-base"
             )
     convolutions = _convolutions(model["conv_feature_layers"])
+    sizes = {ours: int(model.get(theirs, default)) for ours, (theirs, default) in _SIZES.items()}
     return {
         "architectures": ["HubertModelWithFinalProj"],
         "model_type": "hubert",
-        **{ours: int(model.get(theirs, default)) for ours, (theirs, default) in _SIZES.items()},
+        **sizes,
+        "classifier_proj_size": int(model.get("final_dim", 0)) or sizes["hidden_size"],
         **{f"conv_{part}": [layer[i] for layer in convolutions] for i, part in enumerate(("dim", "kernel", "stride"))},
         "feat_extract_norm": "group",
         "do_stable_layer_norm": False,
