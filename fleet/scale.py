@@ -55,7 +55,8 @@ def scale(config: Config, sizes: Mapping[str, int], note: Note) -> None:
 
 def _follow(supervised: Supervised, config: Config, jobs: Client, pool: str, size: int) -> Iterator[str]:
     """Say what happens to a pool until it has its size."""
-    known, leaving = set[int](), set[int]()
+    known = {worker.process for worker in presence.present(jobs)}
+    leaving = set[int]()
     deadline = time.monotonic() + config.timeouts.start + config.timeouts.stuck
     while time.monotonic() < deadline:
         if not supervised.alive:

@@ -76,11 +76,11 @@ def _break(path: Path, how: int) -> None:
     breaks[how % len(breaks)]()
 
 
-def run(folder: Path, seed: int, *, files: int, broken: int) -> Batched:
-    """Convert, interrupt, kill, convert; and the same once undisturbed."""
+def run(folder: Path, seed: int, *, files: int, broken: int, backlog: int = 1000) -> Batched:
+    """Convert, interrupt, kill, convert; and the same once undisturbed. No more windows wait than ``backlog``."""
     table, bad = make(folder / "in", files, broken, seed)
     out, quiet = folder / "out", folder / "quiet"
-    with relay(folder, vocoder="griffin-lim") as bench:
+    with relay(folder, {"limits": {"backlog": backlog}}, vocoder="griffin-lim") as bench:
         codes, there, seen = [], [], dict[Path, tuple[int, int]]()
         for how, share in _TAKE.items():
             code, count = _interrupted(bench, table, out, how, round(share * files))
