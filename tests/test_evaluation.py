@@ -101,7 +101,7 @@ def test_recordings_are_joined_and_cut(tmp_path: Path) -> None:
 
 
 def test_pipelines_are_three_models() -> None:
-    config = configuration.load({})
+    config = configuration.load({}).with_profile("plain")
     assert str(Pipeline.parse(PIPELINE, config)) == PIPELINE == str(Pipeline.default(config))
     for wrong, why in (("mfcc", "three"), ("mfcc+nothing+griffin-lim", "no mel model 'nothing'")):
         with pytest.raises(BadConfigError, match=why):

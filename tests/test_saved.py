@@ -163,7 +163,7 @@ def test_a_blend_lies_where_its_weights_put_it(here: Path, voices: dict[str, str
 @pytest.mark.usefixtures("here")
 def test_what_no_longer_fits_is_left_out_of_the_job(male: Path) -> None:
     """A model with other options, another window: the sound is cut and prepared anew."""
-    config = configuration.load({})
+    config = configuration.load({}).with_profile("plain")
 
     def prepared(changed: configuration.Config) -> set[str]:
         plan = plan_conversion(changed, male, "anna", {})
