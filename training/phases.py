@@ -49,7 +49,8 @@ class Course:
         held_back: speakers of each corpus that are kept for selection.
         average: weight of the past in the moving average of what is exported.
         decay: weight decay of AdamW.
-        bf16: whether networks compute in bfloat16; losses and spectra never do.
+        bf16: whether networks compute in bfloat16; losses and spectra never do. None: where the processor has
+            instructions for it. One that has not is ten times slower than in float32.
         log_every: steps between two records of the losses.
         validate_every: steps between two looks at the held-back speakers.
         checkpoint_minutes: between two checkpoints.
@@ -60,7 +61,7 @@ class Course:
     held_back: dict[str, Count] = Field(default_factory=lambda: {"librispeech": 20, "speechocean": 8, "folder": 2})
     average: Share = 0.999
     decay: Weight = 0.01
-    bf16: bool = True
+    bf16: bool | None = None
     log_every: Count = 50
     validate_every: Count = 500
     checkpoint_minutes: Positive = 4.0

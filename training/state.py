@@ -22,10 +22,11 @@ class State:
     def __init__(self, config: Course, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         self.course, self.device, self.step = config, device, 0
+        self._bf16 = native_bf16(device) if config.bf16 is None else config.bf16
 
     def autocast(self) -> Any:  # noqa: ANN401 - torch is not there to be checked
-        """Networks compute in bfloat16 where the configuration says so."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.course.bf16)
+        """Networks compute in bfloat16 where the configuration, or else the processor, says so."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16)
 
     def follow(self, average: nn.Module, network: nn.Module) -> None:
         """Move an average towards a network (Yazici et al. 2018, arXiv 1806.04498), faster in the first steps."""
@@ -73,3 +74,11 @@ class State:
         except (KeyError, RuntimeError, ValueError) as error:
             hint = "the sizes of networks must stay what they were"
             raise BadConfigError(f"a checkpoint of another configuration ({error})", hint=hint) from error
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies numbers in bfloat16 itself; CPUs without AVX-512 BF16 or AMX convert each of them."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

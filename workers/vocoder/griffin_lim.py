@@ -7,7 +7,6 @@ divergence (Lee and Seung, NIPS 2000).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import librosa
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import MEL, Audio, Mel
+from voxrelay.workers.vocoder.filters import mel_filters
 
 _MARGIN = (MEL.fft - MEL.hop) // 2
 _UPDATES = 10
@@ -76,18 +76,9 @@ def _magnitudes(mel: NDArray[np.float32]) -> NDArray[np.float32]:
     The pseudo-inverse rings between the wide bands at the top, which is heard; these updates stay
     positive and close to their smooth beginning.
     """
-    filters = _filters()
+    filters = mel_filters()
     total = np.maximum(filters.sum(axis=0), 1e-10)[:, np.newaxis]
     magnitudes: NDArray[np.float32] = filters.T @ mel
     for _ in range(_UPDATES):
         magnitudes *= filters.T @ (mel / np.maximum(filters @ magnitudes, 1e-10)) / total
     return magnitudes
-
-
-@lru_cache(maxsize=1)
-def _filters() -> NDArray[np.float32]:
-    """Slaney's mel filters, [bands, bins]."""
-    filters: NDArray[np.float32] = librosa.filters.mel(
-        sr=MEL.rate, n_fft=MEL.fft, n_mels=MEL.bands, fmin=MEL.low, fmax=MEL.high
-    )
-    return filters

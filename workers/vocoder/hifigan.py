@@ -3,12 +3,14 @@
 from voxrelay.relay.errors import BadConfigError
 from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
+from voxrelay.workers.vocoder.corrected import Corrected
+from voxrelay.workers.vocoder.filters import mel_filters
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.neural import Neural
 from voxrelay.workers.vocoder.published import Published, configuration_of, fill
 
 
-def load(weights: str, variant: str = "", sha256: str = "", placement: Placement = CPU) -> Neural:
+def load(weights: str, variant: str = "", sha256: str = "", corrections: int = 0, placement: Placement = CPU) -> Neural:
     """Load a generator.
 
     Args:
@@ -17,16 +19,21 @@ def load(weights: str, variant: str = "", sha256: str = "", placement: Placement
         variant: ``v1``, ``v2`` or ``v3`` as published, for a checkpoint without its configuration; empty: the
             configuration beside it says.
         sha256: what the checkpoint's hash must be; empty: any.
+        corrections: how often the sound is brought nearer to its mel, see
+            :mod:`~voxrelay.workers.vocoder.corrected`; 0: the generator as published.
         placement: where it computes.
 
     Raises:
         UnavailableError: there is no such file, or no configuration beside it.
-        BadConfigError: no such variant, the files hold no such generator, or it takes other mels than ours.
+        BadConfigError: no such variant or number of corrections, the files hold no such generator, or it takes other
+            mels than ours.
 
     """
     allowed = f"allowed: {', '.join(VARIANTS)}"
     if variant and variant not in VARIANTS:
         raise BadConfigError(f"no variant {variant!r}", where="hifigan", hint=allowed)
+    if corrections < 0:
+        raise BadConfigError(f"corrections {corrections}", where="hifigan", hint="0, or how many")
     path = find(weights)
     if variant:
         generator = Generator(VARIANTS[variant])
@@ -34,4 +41,6 @@ def load(weights: str, variant: str = "", sha256: str = "", placement: Placement
     else:
         generator = Generator(configuration_of(path, Published).variant)
         fill(generator, path, sha256)
-    return Neural("hifigan", generator, placement)
+    if not corrections:
+        return Neural("hifigan", generator, placement)
+    return Neural("hifigan", Corrected(generator, mel_filters(), corrections), placement)
