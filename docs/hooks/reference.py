@@ -31,6 +31,24 @@ How they are used: [From Python](../python.md).
     options: {members: [Audio, Voice, Content, Mel]}
 """
 
+QUEUES = """# queues.yml
+
+The one file an operator edits; `VOXRELAY_CONFIG` names another. As it is shipped:
+
+```yaml
+{shipped}
+```
+
+## Every key
+
+From the schema that it is checked against (`vox config --schema`). `NAME` is yours to choose: lower-case letters,
+digits and `-`.
+
+| key | value | unless set |
+|---|---|---|
+{rows}
+"""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
@@ -45,6 +63,7 @@ def commands() -> str:
     click = typer.main.get_command(app)
     text = get_docs_for_click(obj=click, ctx=typer.Context(click), name="vox")
     text = html.unescape(text).replace("# `vox`", "# Commands", 1)
+    text = re.sub(r"^\*\*Commands\*\*:\n\n(\* .*\n)+", "", text, flags=re.MULTILINE)  # their headings say as much
     text = re.sub(r"^Example: (.*)$", r"**Example**:\n\n```sh\n\1\n```", text, flags=re.MULTILINE)
     return re.sub(r"<(list\[\w+\]|[a-z ]+)>(?=`)", r"\1", text)
 
@@ -52,24 +71,8 @@ def commands() -> str:
 def configuration() -> str:
     """Show ``queues.yml`` as it is shipped, and every key that its schema knows."""
     schema = Config.model_json_schema()
-    lines = [
-        "# queues.yml",
-        "",
-        "The one file an operator edits; `VOXRELAY_CONFIG` names another. As it is shipped:",
-        "",
-        "```yaml",
-        DEFAULT_FILE.read_text().rstrip(),
-        "```",
-        "",
-        "## Every key",
-        "",
-        "From the schema that it is checked against (`vox config --schema`). `NAME` is yours to choose: lower-case "
-        "letters, digits and `-`.",
-        "",
-        "| key | value | unless set |",
-        "|---|---|---|",
-    ]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in _rows("", schema, schema["$defs"])), ""])
+    rows = [f"| {' | '.join(row)} |" for row in _rows("", schema, schema["$defs"])]
+    return QUEUES.format(shipped=DEFAULT_FILE.read_text().rstrip(), rows="\n".join(rows))
 
 
 def _rows(path: str, node: dict[str, Any], known: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -102,7 +105,7 @@ def _allowed(node: dict[str, Any], known: dict[str, Any]) -> str:
     signs = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most"}
     bounds = [f"{sign} {node[key]}" for key, sign in signs.items() if key in node]
     if "pattern" in node:
-        bounds.append("like `" + node["pattern"].strip("^$").replace("|", "\\|") + "`")
+        bounds.append(f"like <code>{node['pattern'].strip('^$').replace('|', '&#124;')}</code>")
     return " ".join([words[node["type"]], ", ".join(bounds)]).strip()
 
 
