@@ -1,11 +1,11 @@
-# make demo | make test | make test-all | make faults | make lint | make lock | make clean
+# make demo | make test | make test-all | make faults | make lint | make docs | make lock | make clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VOX := .venv/bin/vox
 UV := .venv/bin/uv
 ROOMS := cli evaluation producer fleet relay workers training checks
 
-.PHONY: demo test test-all faults lint environments lock clean
+.PHONY: demo test test-all faults lint docs package environments lock clean
 
 # The two bundled clips, or:  make demo SOURCE=a.wav VOICE=b.wav OUT=c.wav
 demo: environments
@@ -33,13 +33,19 @@ faults: environments .venv/dev
 	  PYTHONPATH=tests .venv/bin/python -m $$each --seed $(SEED) || missed="$$missed $$each"; \
 	done; test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
 
-lint: .venv/dev
+lint: .venv/dev package
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	@# mypy does not follow the finder of an editable install: it is shown the package as links.
+	MYPYPATH=.voxrelay/src .venv/bin/mypy -p voxrelay
+
+# The site in build/docs; fails if a link leads nowhere. `make docs && xdg-open build/docs/index.html`
+docs: .venv/dev package
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+# mypy and mkdocstrings do not follow the finder of an editable install: they are shown the package as links.
+package:
 	@mkdir -p .voxrelay/src/voxrelay
 	@ln -sfn $(addprefix $(CURDIR)/,$(ROOMS) api/__init__.py api/py.typed) .voxrelay/src/voxrelay/
-	MYPYPATH=.voxrelay/src .venv/bin/mypy -p voxrelay
 
 environments: .venv/user
 	$(VOX) env build

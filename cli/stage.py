@@ -43,7 +43,7 @@ def content(
     _write(output, _producer(cold).encode(source, model=model), json_output=json_output)
 
 
-@app.command(epilog="Example: vox stage mel content.safetensors --voice anna.wav -o mel.safetensors")
+@app.command(epilog="Example: vox stage mel content.safetensors --voice anna.wav --model retrieval -o mel.safetensors")
 @explained
 def mel(
     source: Annotated[Path, typer.Argument(help="Content, as `vox stage content` or --keep-tensors wrote it.")],
@@ -53,7 +53,7 @@ def mel(
     cold: Cold = False,
     json_output: Json = False,
 ) -> None:
-    """Say content in a voice."""
+    """Say content in a voice, by a model that needs nothing else: those that follow the melody need `vox convert`."""
     from voxrelay.producer.producer import load_tensor
     from voxrelay.relay.tensors import Content
 

@@ -93,6 +93,7 @@ class Supervised:
             stderr=log,
             start_new_session=True,
             cwd="/",
+            env={**os.environ, **_in_full()},
         )
 
     def redis(self, seconds: float = 20) -> Redis:
@@ -144,3 +145,9 @@ def shared_supervisor(config: Config) -> Supervised:
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise UnavailableError("is not this user's alone", where=str(folder), hint="remove it")
     return Supervised(folder)
+
+
+def _in_full() -> dict[str, str]:
+    """Return the variables that name a file or a folder without regard to where we are: others are elsewhere."""
+    names = ("VOXRELAY_CONFIG", "VOXRELAY_HOME", "VOXRELAY_MODELS", "VOXRELAY_VOICES")
+    return {name: str(Path(os.environ[name]).expanduser().absolute()) for name in names if os.environ.get(name)}

@@ -45,7 +45,7 @@ class Producer:
         cold: bring up a relay for each call alone and leave nothing behind.
         note: called with a line whenever something takes a while.
 
-    Example:
+    Examples:
         >>> from voxrelay import Producer
         >>> Producer().convert("hello.wav", voice="anna.wav", output="hello-anna.wav")  # doctest: +SKIP
 
