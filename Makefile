@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VOX := .venv/bin/vox
 UV := .venv/bin/uv
-ROOMS := cli evaluation producer fleet relay workers training checks
+ROOMS := cli evaluation producer fleet relay workers training checks monitoring
 
 .PHONY: demo test test-all faults lint docs package environments lock clean
 
@@ -67,7 +67,7 @@ environments: .venv/user
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 lock: .venv/uv
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
-	@for wanted in workers/speaker/*.in workers/content/*.in workers/mel/*.in workers/vocoder/*.in training/*.in checks/*.in; do \
+	@for wanted in workers/speaker/*.in workers/content/*.in workers/mel/*.in workers/vocoder/*.in training/*.in checks/*.in monitoring/*.in; do \
 	  base=$${wanted%.in}; overrides=$$base.overrides; \
 	  $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --no-emit-find-links \
 	    $(TORCH) $$(test -f $$overrides && echo --overrides $$overrides) $$wanted -o $$base.lock || exit 1; \

@@ -45,6 +45,7 @@ app.command("restart", epilog="Example: vox restart mel vocoder")(pools.restart)
 app.command("ps", epilog="Example: vox ps --json")(pools.ps)
 app.command("top", epilog="Example: vox top")(monitor.top)
 app.command("metrics", epilog="Example: vox metrics --port 9100")(monitor.metrics)
+app.command("flower", epilog="Example: FLOWER_BASIC_AUTH=ann:secret vox flower --address 0.0.0.0")(monitor.flower)
 app.command("trace", epilog="Example: vox trace 20250101-120000-0a1b2c3d -o trace.png")(trace.trace)
 app.add_typer(check.app, name="check")
 check.app.command(

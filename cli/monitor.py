@@ -1,6 +1,7 @@
-"""``vox top`` and ``vox metrics``: how the relay is, for a person and for Prometheus."""
+"""``vox top``, ``vox metrics`` and ``vox flower``: how the relay is, for a person, for Prometheus, in a browser."""
 
 import contextlib
+import os
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -62,6 +63,31 @@ def metrics(
     config = _reached()
     note(f"answering on port {port}, /metrics")
     exporter.serve(config, port)
+
+
+@explained
+def flower(
+    address: Annotated[str, typer.Option(help="Address to answer on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to answer on.", min=1, max=65_535)] = 5555,
+) -> None:
+    """Show workers and tasks of the relay in a browser, by Flower, until Ctrl-C.
+
+    Who may look is FLOWER_BASIC_AUTH=user:password, or stands so in the file that FLOWER_BASIC_AUTH_FILE names;
+    without it only this machine is answered. It changes nothing. The first time builds its environment.
+    """
+    from voxrelay.fleet import environments
+    from voxrelay.relay import config as configuration
+
+    config = _reached()
+    environment = environments.find("flower")
+    environments.ensure(config, [environment.name], note)
+    urls = {variable: getattr(config.redis, name) for name, variable in configuration.URLS.items()}
+    command = [str(environment.python), "-P", "-m", "voxrelay.monitoring.flower"]
+    os.execve(  # noqa: S606 - our own command
+        command[0],
+        [*command, "--address", address, "--port", str(port)],
+        {**environments.variables(environment, 1), **urls},
+    )
 
 
 def _reached() -> "Config":

@@ -1,7 +1,7 @@
 """The virtual environments of the pools: one lock each, built by uv with hard links.
 
-A worker environment holds its lock and, of voxrelay, only ``relay`` and ``workers`` (those of training and
-of the checks, that room as well): a worker that imported the producer or the command line would fail at once.
+A worker environment holds its lock and, of voxrelay, only ``relay`` and ``workers`` (those of training,
+checks and monitoring, that room as well): a worker that imported the producer or the command line would fail at once.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from voxrelay.relay.config import Config
 from voxrelay.relay.errors import BadConfigError, Exit, UnavailableError
 
 PYTHON = "3.11"
-_ROOMS = ("training", "checks")  # rooms with an environment of their own
+_ROOMS = ("training", "checks", "monitoring")  # rooms with an environment of their own
 _RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 Note = Callable[[str], None]
 

@@ -20,6 +20,7 @@ Stage = Literal["speaker", "content", "mel", "vocoder"]
 STAGES: tuple[Stage, ...] = ("speaker", "content", "mel", "vocoder")
 DEFAULT_FILE = Path(__file__).with_name("queues.yml")
 URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
+_OF_A_MACHINE = {"device": "VOXRELAY_DEVICE", "metrics": "VOXRELAY_METRICS"}  # of every pool on it
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Url = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
@@ -254,7 +255,7 @@ def config_file(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def load(env: Mapping[str, str] = os.environ) -> Config:
-    """Read the configuration in force, URLs overridden from the environment.
+    """Read the configuration in force; the environment overrides URLs, and what pools have of their machine.
 
     Raises:
         BadConfigError: the file is missing, is not YAML, or does not fit the schema.
@@ -275,8 +276,11 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     for name, variable in URLS.items():
         if url := env.get(variable) or env.get("REDIS_URL"):
             urls[name] = url
+    machine = {name: env[variable] for name, variable in _OF_A_MACHINE.items() if env.get(variable)}
     try:
-        return Config.model_validate({**data, "redis": urls})
+        config = Config.model_validate({**data, "redis": urls})
+        pools = {name: {**pool.model_dump(), **machine} for name, pool in config.pools.items()}
+        return Config.model_validate({**config.model_dump(), "pools": pools}) if machine else config
     except ValidationError as error:
         raise BadConfigError(explain(error), where=str(path), hint="vox config --schema") from error
 

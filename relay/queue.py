@@ -78,7 +78,7 @@ def broker_url(url: str) -> str:
 def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
     """Enqueue a window or a reference: its chain speaker -> content -> mel -> vocoder.
 
-    The messages hold names only, which a person can read in Flower.
+    The messages hold names only; ``argsrepr`` and ``kwargsrepr`` are what a person reads in Flower.
 
     Raises:
         redis.ConnectionError: the broker does not answer.
@@ -91,6 +91,8 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
             kwargs={**names, "model": link.model},
             queue=keys.queue(link.stage, link.model),
             immutable=True,
+            argsrepr=f"{manifest.id} {part} {index}",
+            kwargsrepr=f"{link.stage} {link.model}",
         )
         for link in manifest.links(part)
     ]

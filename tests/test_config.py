@@ -60,6 +60,17 @@ def test_passwords_are_not_printed() -> None:
     assert printed["stages"]["content"]["mfcc"]["pool"] == "content"
 
 
+def test_a_machine_says_for_its_pools_what_is_its_own(tmp_path: Path) -> None:
+    def own(data: Any) -> None:
+        data["pools"]["mel"]["device"] = "cpu"
+
+    config = load(tmp_path, own, VOXRELAY_DEVICE="auto", VOXRELAY_METRICS="9101")
+    assert {(pool.device, pool.metrics) for pool in config.pools.values()} == {("auto", 9101)}
+    assert config.contract == load(tmp_path, own).contract
+    with pytest.raises(BadConfigError, match="found 'gpu'"):
+        load(tmp_path, own, VOXRELAY_DEVICE="gpu")
+
+
 def test_the_schema_is_printed() -> None:
     assert "pools" in vox_json("config", "--schema")["properties"]
 

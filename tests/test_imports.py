@@ -20,6 +20,7 @@ ALLOWED = {
     "workers": {"workers", "relay"},
     "training": {"training", "workers", "relay"},
     "checks": {"checks", "workers", "relay"},
+    "monitoring": {"monitoring", "relay"},
 }
 HEAVY = {"torch", "librosa", "resemblyzer", "fairseq", "transformers", "safetensors", "sklearn", "scipy", "matplotlib"}
 FILES = [path for room in ALLOWED for path in sorted((ROOT / room).rglob("*.py"))]

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -19,6 +17,7 @@ import yaml
 from test_restart import changed
 
 from voxrelay.relay import config as configuration
+from voxrelay.relay.ledger import Ledger
 from voxrelay.relay.overview import Load, Observer, Overview, Queue
 from voxrelay.relay.queue import make_app
 
@@ -26,11 +25,13 @@ if TYPE_CHECKING:
     from voxrelay.relay.config import Stage
 
 from conftest import ROOT, VOX, vox, vox_json
+from flowers import free_port
 from limits import scaling, toy
 from limits.bench import Bench, relay
+from prometheus import Prometheus, exporter, prometheus
 
 POOLS = ("speaker", "content", "mel", "vocoder")
-CONVERSIONS = 48
+CONVERSIONS = 100
 DASHBOARD = json.loads((ROOT / "monitoring" / "dashboard.json").read_text())
 RULES = yaml.safe_load((ROOT / "monitoring" / "alerts.yml").read_text())
 
@@ -42,6 +43,8 @@ class Watched:
     bench: Bench
     done: scaling.Scaled
     ports: dict[str, int]
+    exporter: int
+    prometheus: Prometheus
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +54,14 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOXRELAY_LOG", "json")
         pools = {pool: {"metrics": port} for pool, port in ports.items()}
-        with relay(folder, {"pools": pools, "stages": toy.stages(folder, 0.5)}, vocoder=toy.NAME) as bench:
-            yield Watched(bench, scaling.run(bench, 0, conversions=CONVERSIONS, seconds=1.0, first=1 / 6), ports)
-
-
-def free_port() -> int:
-    with socket.create_server(("", 0)) as server:
-        return int(server.getsockname()[1])
+        changes = {"pools": pools, "stages": toy.stages(folder, 0.5)}
+        with (
+            relay(folder, changes, vocoder=toy.NAME, memory={"jobs": "100mb"}) as bench,
+            exporter(bench.env) as port,
+            prometheus(folder, [port, *ports.values()]) as asked,
+        ):
+            done = scaling.run(bench, 0, conversions=CONVERSIONS, seconds=1.0, first=1 / 6)
+            yield Watched(bench, done, ports, port, asked)
 
 
 def scrape(port: int) -> dict[str, list[tuple[str, float]]]:
@@ -78,6 +82,7 @@ def test_scaling_under_load_loses_and_repeats_nothing(watched: Watched) -> None:
     assert [{pool: found[pool] for pool in POOLS[:3]} for found in (two, after)] == [
         {pool: before[pool] for pool in POOLS[:3]}
     ] * 2
+    assert done.seen == [found["vocoder"] for found in done.processes]  # by Flower
     (new,) = two["vocoder"] - before["vocoder"]
     assert f"vocoder: process {new} is there" in done.told[0]
     assert f"vocoder: process {new} has left" in done.told[1]
@@ -93,7 +98,7 @@ def test_a_number_of_workers_is_asked_for_in_one_way(watched: Watched) -> None:
 
 
 def test_every_line_of_a_log_is_an_object_and_names_its_job(watched: Watched) -> None:
-    jobs = {row["job"] for row in vox_json("job", "list", env=watched.bench.env)["jobs"]}
+    jobs = set(Ledger(watched.bench.jobs, watched.bench.config).recent(2 * CONVERSIONS))
     for pool in POOLS:
         paths = sorted((watched.bench.folder / "home" / "logs").glob(f"{pool}-*.log"))
         lines = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
@@ -117,32 +122,40 @@ def test_an_endpoint_counts_for_all_processes_of_its_pool(watched: Watched) -> N
 
 
 def test_what_dashboard_and_alerts_ask_for_is_there(watched: Watched) -> None:
-    port = free_port()
-    exporter = subprocess.Popen([VOX, "metrics", "--port", str(port)], env={**os.environ, **watched.bench.env})
-    try:
-        answered = False
-        while not answered:
-            assert exporter.poll() is None
-            try:
-                found = scrape(port)
-                answered = True
-            except OSError:
-                time.sleep(0.1)
-        assert [value for _, value in found["voxrelay_up"]] == [1]
-        assert dict(found["voxrelay_jobs"])['state="collected"'] == CONVERSIONS
-        assert {labels for labels, _ in found["voxrelay_workers"]} == {f'pool="{pool}"' for pool in POOLS}
-        there = set(found).union(*(scrape(other) for other in watched.ports.values()))
-    finally:
-        exporter.send_signal(signal.SIGTERM)
-    assert exporter.wait(30) == 130
-    queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-    queries += [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
-    asked = {name for query in queries for name in re.findall(r"\bvoxrelay_\w+", query)}
+    found = scrape(watched.exporter)
+    assert [value for _, value in found["voxrelay_up"]] == [1]
+    assert dict(found["voxrelay_jobs"])['state="collected"'] == CONVERSIONS
+    assert {labels for labels, _ in found["voxrelay_workers"]} == {f'pool="{pool}"' for pool in POOLS}
+    there = set(found).union(*(scrape(port) for port in watched.ports.values()))
+    asked = {name for query in [*queries(), *alerts()] for name in re.findall(r"\bvoxrelay_\w+", query)}
     assert len(asked) > 15
     assert asked <= there
     if promtool := shutil.which("promtool"):
         for kind, name in (("rules", "alerts.yml"), ("config", "prometheus.yml")):
             subprocess.run([promtool, "check", kind, ROOT / "monitoring" / name], check=True)
+
+
+def test_prometheus_answers_what_dashboard_and_alerts_ask(watched: Watched) -> None:
+    if not watched.prometheus.url:
+        return  # the names are held against a scrape above
+    busy, load = watched.done.moments[2], {}  # with two vocoders, before the second leaves
+    for query in queries():
+        load[query] = watched.prometheus.ask(query, busy)
+        assert load[query], query
+    for query in alerts():
+        watched.prometheus.ask(query, busy)
+    (rate,) = (query for query in load if "voxrelay_tasks_total" in query)
+    assert {series["metric"]["pool"] for series in load[rate] if float(series["value"][1]) > 0} == set(POOLS)
+    vocoders = [series["value"][1] for series in load["voxrelay_workers"] if series["metric"]["pool"] == "vocoder"]
+    assert vocoders == ["2"]
+
+
+def queries() -> list[str]:
+    return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+
+
+def alerts() -> list[str]:
+    return [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
 
 
 def test_top_says_what_there_is(watched: Watched) -> None:

@@ -1,0 +1,1 @@
+"""What watches a relay from outside: Flower; files for Prometheus and Grafana."""
