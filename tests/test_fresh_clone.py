@@ -1,4 +1,4 @@
-"""From a fresh clone to the first converted recording of one's own, by what docs/index.md says: commands and minutes."""
+"""From a fresh clone to the first converted recording of one's own, by docs/index.md: commands and minutes."""
 
 import os
 import subprocess

@@ -79,6 +79,6 @@ class State:
 def native_bf16(device: torch.device) -> bool:
     """Whether a device multiplies numbers in bfloat16 itself; CPUs without AVX-512 BF16 or AMX convert each of them."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
