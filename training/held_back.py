@@ -17,6 +17,7 @@ def speakers(clips: Iterable[Clip], counts: Mapping[str, int]) -> frozenset[str]
 
     Of each corpus in ``counts``, that many speakers who are in no other corpus: the first by the
     hash of their names, the sexes in turn; at most a quarter of its speakers, at least one of two.
+    Where none of these corpora is there, as with recordings of one's own, two of each that is.
     """
     sexes: dict[str, dict[str, str]] = defaultdict(dict)
     corpora: dict[str, set[str]] = defaultdict(set)
@@ -24,6 +25,8 @@ def speakers(clips: Iterable[Clip], counts: Mapping[str, int]) -> frozenset[str]
         sexes[clip.corpus][clip.speaker] = clip.sex
         corpora[clip.speaker].add(clip.corpus)
     held: set[str] = set()
+    if not sexes.keys() & counts.keys():
+        counts = dict.fromkeys(sorted(sexes), 2)
     for corpus, count in counts.items():
         own = {name: sex for name, sex in sexes[corpus].items() if corpora[name] == {corpus}}
         most = max(len(own) // 4, min(len(own) - 1, 1))

@@ -88,6 +88,12 @@ def test_held_back_speakers_follow_from_their_names() -> None:
     assert len([name for name in held if name.startswith("t")]) == 1, "at most a quarter, but one of two"
 
 
+def test_of_recordings_of_ones_own_two_speakers_are_held_back() -> None:
+    clips = [clip("folder", f"s{i}", "") for i in range(8)] + [clip("mine", f"t{i}", "") for i in range(2)]
+    held = held_back.speakers(clips, {"librispeech": 20})
+    assert (sum(name < "t" for name in held), len(held)) == (2, 3)
+
+
 def test_nobody_is_held_back_who_speaks_in_another_corpus() -> None:
     clips = [clip("a", f"s{i}", "F") for i in range(8)] + [clip("b", f"s{i}", "F") for i in range(6)]
     assert held_back.speakers(clips, {"a": 6, "b": 6}) < {"s6", "s7"}
