@@ -61,6 +61,7 @@ def serve(address: str, port: int) -> None:
         "address": address,
         "port": port,
         "read_only": True,  # who cancels a job or stops a pool by Celery's means goes behind the relay's back
+        "enable_events": False,  # workers send them unasked
         "tasks_columns": COLUMNS,
         "conf": os.devnull,  # it would run a flowerconfig.py of whichever folder we are in
     }
