@@ -61,16 +61,15 @@ def picture_top(bench: Bench, work: Path, out: Path) -> None:
     console = Console(record=True, width=WIDE, file=(work / "frame").open("w"), force_terminal=True)
     console.print(Text.from_ansi(frame.rstrip()))
     console.save_svg(str(work / "top.svg"), title="vox top")
-    photograph(f"file://{work}/top.svg", out, size="1200,460")
+    photograph(f"file://{work}/top.svg", out, size="1200,345")
 
 
 def photograph(url: str, out: Path, size: str = "1400,720") -> None:
     """Have a browser without a window show a page for some seconds, and write what it shows."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
-    subprocess.run(
-        [program, *flags, "--virtual-time-budget=8000", f"--screenshot={out}", url], check=True, stderr=subprocess.DEVNULL
-    )
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=8000"]
+    command = [program, *flags, f"--window-size={size}", f"--screenshot={out}", url]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
