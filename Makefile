@@ -25,7 +25,7 @@ test-all: lint environments
 	.venv/bin/pytest $(SIDE_BY_SIDE)
 
 # What docs/reliability.md tells, at full size: two hours on two cores. Each ends with 1 if a bound is missed.
-FAULTS := faults.kills faults.lost faults.outages faults.partitions faults.walkaway faults.interrupted \
+FAULTS := faults.kills faults.lost faults.outages faults.partitions faults.hosts faults.walkaway faults.interrupted \
   limits.rows limits.scaling limits.length limits.fairness limits.seams limits.loudness limits.memory limits.batches
 SEED ?= 0
 faults: environments .venv/dev

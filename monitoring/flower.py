@@ -10,6 +10,10 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import redis
+from celery.app.control import Control
 
 from voxrelay.relay import config as configuration
 from voxrelay.relay.connect import client
@@ -18,6 +22,17 @@ from voxrelay.relay.queue import make_app
 
 USER, USER_FILE = "FLOWER_BASIC_AUTH", "FLOWER_BASIC_AUTH_FILE"
 COLUMNS = "name,args,kwargs,state,received,started,runtime,worker"
+
+
+class Asking(Control):
+    """Flower's questions to the workers; a user of Redis that may not ask, as ``monitor``, gets no answer."""
+
+    def broadcast(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Celery's
+        """Ask; see Celery."""
+        try:
+            return super().broadcast(*args, **kwargs)
+        except redis.NoPermissionError:
+            return None
 
 
 def user(env: Mapping[str, str]) -> str:
@@ -61,10 +76,13 @@ def serve(address: str, port: int) -> None:
         "address": address,
         "port": port,
         "read_only": True,  # who cancels a job or stops a pool by Celery's means goes behind the relay's back
+        "enable_events": False,  # workers send them unasked
         "tasks_columns": COLUMNS,
         "conf": os.devnull,  # it would run a flowerconfig.py of whichever folder we are in
     }
-    make_app(config).start(["flower", *(f"--{name}={value}" for name, value in settings.items())])
+    app = make_app(config)
+    app.control = Asking(app=app)
+    app.start(["flower", *(f"--{name}={value}" for name, value in settings.items())])
 
 
 def _ours_alone(address: str) -> bool:

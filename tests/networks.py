@@ -49,9 +49,16 @@ class Network:
 
     def part(self, host: str, seconds: float) -> None:
         """Take a host off the bridge for a while; the thread that asks may be on any host."""
+        with self.without(host):
+            time.sleep(seconds)
+
+    @contextmanager
+    def without(self, host: str) -> Iterator[None]:
+        """Take a host off the bridge meanwhile; the thread that asks may be on any host."""
         with _within(self._home):
             _ip("link", "set", _name(f"{host}-"), "nomaster")
-            time.sleep(seconds)
+        yield
+        with _within(self._home):
             _ip("link", "set", _name(f"{host}-"), "master", self.bridge)
 
     def __enter__(self) -> Self:

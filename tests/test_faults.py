@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import networks
-from faults import kills, lost, outages, partitions, walkaway
+from faults import hosts, kills, lost, outages, partitions, walkaway
 
 
 def test_windows_of_killed_workers_are_done_again(tmp_path: Path) -> None:
@@ -47,6 +47,18 @@ def test_a_host_that_is_cut_off_goes_on(who: str, tmp_path: Path) -> None:
     if without := networks.missing():
         pytest.skip(without)
     cut_off(tmp_path, who, "its network namespace taken off the bridge")
+
+
+@pytest.mark.slow
+def test_a_batch_ends_complete_without_one_of_its_hosts(tmp_path: Path) -> None:
+    if without := networks.missing():
+        pytest.skip(without)
+    done = hosts.run(tmp_path, 0, recordings=24)
+    assert (done.lost, done.surplus, done.differing) == (0, 0, 0)
+    assert done.before["north"] > 0
+    assert done.before["south"] > 0
+    assert done.after["north"] > 0
+    assert done.after["south"] == 0
 
 
 def cut_off(folder: Path, who: str, through: str) -> None:
