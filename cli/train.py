@@ -20,7 +20,16 @@ Source = Annotated[str, typer.Option(help="Who published those weights, under wh
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 Until = Annotated[int | None, typer.Option(metavar="STEP", help="End there, before the phases do.")]
 Threads = Annotated[int, typer.Option(help="Threads on a CPU.")]
-Encoder = Annotated[Path | None, typer.Option(help="Weights of the content encoder that `mel` listens to.")]
+Encoder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights of contentvec-lite, if not those that come along: an acoustic model learns to speak from "
+        "its content, and is listened to by it."
+    ),
+]
+Content = Annotated[
+    str | None, typer.Option(help="Another content model of queues.yml that an acoustic model is to speak from.")
+]
 
 
 @app.command(epilog="Example: vox train content --data recordings/ --out runs/content")
@@ -40,12 +49,13 @@ def content(
     _train("content", data, out, config, init, source, resume, until, threads, None, json_output)
 
 
-@app.command(epilog="Example: vox train mel --data recordings/ --encoder content.safetensors --out runs/gr0")
+@app.command(epilog="Example: vox train mel --data recordings/ --content contentvec --out runs/gr0")
 @explained
 def mel(
     data: Data,
-    encoder: Annotated[Path, typer.Option(help="Weights of the content encoder that it is to listen to.")],
     out: Out,
+    content: Content = None,
+    encoder: Encoder = None,
     config: Config = None,
     init: Init = None,
     source: Source = "",
@@ -55,7 +65,7 @@ def mel(
     json_output: Json = False,
 ) -> None:
     """Train an acoustic model."""
-    _train("mel", data, out, config, init, source, resume, until, threads, encoder, json_output)
+    _train("mel", data, out, config, init, source, resume, until, threads, encoder, json_output, content)
 
 
 @app.command(epilog="Example: vox train vocoder --data recordings/ --init generator.pt --out runs/vocoder")
@@ -82,15 +92,19 @@ def export(
     data: Data,
     out: Out,
     to: Annotated[Path, typer.Option(help="File to write; the model card lies beside it.")],
+    content: Content = None,
     encoder: Encoder = None,
     json_output: Json = False,
 ) -> None:
-    """Write a run's weights in float16, and their model card."""
+    """Write a run's weights in float16, and their model card; `mel` with the content that it was trained on."""
     from voxrelay.fleet import training
 
     listening = [] if encoder is None else ["--encoder", str(encoder)]
     training.run(
-        ["export", model, "--data", str(data), "--out", str(out), "--to", str(to), *listening], threads=1, note=note
+        ["export", model, "--data", str(data), "--out", str(out), "--to", str(to), *listening],
+        threads=1,
+        note=note,
+        content=content,
     )
     if json_output:
         emit({"weights": to, "card": to.with_suffix(".md")})
@@ -110,6 +124,7 @@ def _train(
     threads: int,
     encoder: Path | None,
     json_output: bool,  # noqa: FBT001 - straight from the option
+    content: str | None = None,
 ) -> None:
     """Run the training program, and say how far the run is."""
     from voxrelay.fleet import training
@@ -117,7 +132,7 @@ def _train(
     given = {"data": data, "out": out, "config": config, "init": init, "source": source or None, "until": until,
              "encoder": encoder}  # fmt: skip
     options = [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
-    training.run(["train", model, *options, *(["--resume"] if resume else [])], threads, note)
+    training.run(["train", model, *options, *(["--resume"] if resume else [])], threads, note, content)
     found = training.standing(out)
     if json_output:
         emit({"run": out, **found})

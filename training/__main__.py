@@ -11,7 +11,7 @@ from types import FrameType
 import torch
 
 from voxrelay.relay import clock
-from voxrelay.relay.errors import BadConfigError, VoxError
+from voxrelay.relay.errors import VoxError
 from voxrelay.training import cache, config
 from voxrelay.training.cache import Cache
 from voxrelay.training.run import CONFIG, Recipe, Run
@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", choices=_RATES)
     verb.add_argument("--data", type=Path, required=True, help="metadata.csv, folder, or cache folder")
-    verb.add_argument("--encoder", type=Path, help="mel: exported weights of the content encoder it listens to")
+    verb.add_argument("--encoder", type=Path, help="mel: weights of contentvec-lite (default: those of queues.yml)")
+    verb.add_argument("--content", help="mel: content model that it is trained on (default: contentvec-lite)")
+    verb.add_argument("--python", type=Path, help="interpreter of the environment of that model")
     verb.add_argument("--out", type=Path, required=True, help="folder of the run")
     verb.add_argument("--threads", type=int, default=1, help="of torch on the CPU (default: 1)")
 
@@ -105,12 +107,13 @@ def _recipe(options: argparse.Namespace, settings: Path) -> tuple[Recipe, Cache]
 
         return ContentRecipe(config.read(settings, ContentConfig), sound, device), sound
     if options.model == "mel":
+        from voxrelay.training.mel import listening
         from voxrelay.training.mel.config import MelConfig
         from voxrelay.training.mel.recipe import MelRecipe
 
-        if options.encoder is None:
-            raise BadConfigError("no --encoder", where="mel", hint="name the weights of a content encoder")
-        return MelRecipe(config.read(settings, MelConfig), sound, options.encoder, device), sound
+        lite = options.encoder or listening.lite()
+        listener = listening.Served(options.content, options.python) if options.content else None
+        return MelRecipe(config.read(settings, MelConfig), sound, lite, device, listener), sound
     from voxrelay.training.vocoder.config import VocoderConfig
     from voxrelay.training.vocoder.recipe import VocoderRecipe
 

@@ -32,13 +32,14 @@ class Features:
         return self.rows[start : start + count]
 
 
-def prepare(cache: Cache, name: str, width: int, compute: Callable[[Clip], Rows], kind: DTypeLike = "<f2") -> Features:
+def prepare(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTypeLike = "<f2") -> Features:
     """Open the features of that name, computing them for every clip where that has not been done."""
     index, data = cache.folder / f"{name}.json", cache.folder / f"{name}.rows"
     if not index.is_file():
         _compute(cache, name, compute, kind)
     places = {int(start): (first, count) for start, first, count in json.loads(index.read_text(encoding="utf-8"))}
-    return Features(np.memmap(data, dtype=kind, mode="r").reshape(-1, width), places)
+    rows = sum(count for _, count in places.values())
+    return Features(np.memmap(data, dtype=kind, mode="r").reshape(rows, -1), places)
 
 
 def _compute(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTypeLike) -> None:

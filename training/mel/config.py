@@ -94,7 +94,9 @@ class MelConfig(Course):
     """How an acoustic model is trained.
 
     Args:
-        shape: of the network, which says whether it is that of gr0 or of autovc-f0; its ``features`` are the content's.
+        shape: of the network, which says whether it is that of gr0 or of autovc-f0; its ``features`` become those
+            of the content, whatever stands here.
+        content: what names the content it is trained on; filled in when a run begins, and held to from then on.
         phases: in turn.
         shares: of each corpus in a batch, relative to each other; a corpus without one has 1.
         exponent: a speaker is drawn with the probability of their seconds to this power.
@@ -107,6 +109,7 @@ class MelConfig(Course):
     """
 
     shape: Shape = modulated.Shape()
+    content: str = ""
     phases: Annotated[tuple[MelPhase, ...], Field(min_length=1)]
     shares: dict[str, float] = Field(default_factory=dict)
     exponent: float = 0.3

@@ -22,12 +22,16 @@ class Learner:
     Args:
         state: what is trained.
         listen: makes the frozen listeners to voice and content, when a phase first asks them.
+        same_content: whether that listener hears the content that the network is told; if not, what it hears in
+            the true mel is what it is to hear.
 
     """
 
-    def __init__(self, state: MelState, listen: Callable[[], tuple[Listener, Listener]]) -> None:
+    def __init__(
+        self, state: MelState, listen: Callable[[], tuple[Listener, Listener]], *, same_content: bool = True
+    ) -> None:
         self.state, self.config = state, state.config
-        self._listen = cache(listen)
+        self._listen, self._same_content = cache(listen), same_content
 
     def learn(self, told: Told) -> Figures:
         """Take one step; gives the losses before it, unweighted, and the norms of the gradients; scalars."""
@@ -71,10 +75,12 @@ class Learner:
 
     def _hearing(self, asked: Told, made: torch.Tensor) -> Figures:
         """Compare voice and content, as frozen networks hear them, with what was asked for."""
-        voice, content = (ear(made) for ear in self._listen())
+        whose, what = self._listen()
+        with torch.no_grad():
+            said = asked.content if self._same_content else what(asked.mel)
         return {
-            "voice": 1 - functional.cosine_similarity(voice, asked.voice, dim=-1).mean(),
-            "content": 1 - functional.cosine_similarity(content, asked.content, dim=-1).mean(),
+            "voice": 1 - functional.cosine_similarity(whose(made), asked.voice, dim=-1).mean(),
+            "content": 1 - functional.cosine_similarity(what(made), said, dim=-1).mean(),
         }
 
     def _judgement(self, true: torch.Tensor, made: torch.Tensor, own: int) -> Figures:

@@ -1,28 +1,23 @@
 """What acoustic models learn from: for every clip its content, prosody, mel and partial voices.
 
-All of it at the common level, as the pools see it. Content comes from any encoder that
-:mod:`~voxrelay.workers.content` has; here contentvec-lite, whose weights name the features.
+All of it at the common level, as the pools see it. Content comes from any encoder that the pools have: see
+:mod:`~voxrelay.training.mel.listening`.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from voxrelay.relay import clock
-from voxrelay.relay.errors import UnavailableError
-from voxrelay.relay.tensors import MEL, Audio
+from voxrelay.relay.tensors import Audio
 from voxrelay.training import features, level
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.features import Features, Rows
-from voxrelay.training.spectra import mel_filters
-from voxrelay.workers.content import bands
+from voxrelay.training.mel.listening import Listener
 
-VOICE = 256  # of a Resemblyzer embedding
 PARTIAL, PARTIAL_STEP = 1.6, 0.77  # seconds
 
 
@@ -41,29 +36,25 @@ class Material:
         return int(self.content.rows.shape[1])
 
 
-def prepare(cache: Cache, encoder: Path) -> Material:
-    """Open or compute the material of a cache at 16 kHz, content by exported weights of contentvec-lite.
+def prepare(cache: Cache, listener: Listener) -> Material:
+    """Open or compute the material of a cache at 16 kHz.
 
     Raises:
-        UnavailableError: there are no such weights.
-        BadConfigError: they hold no encoder.
+        BadConfigError: the listener's weights hold no encoder.
+        StageError: it ended.
 
     """
-    if not encoder.is_file():
-        raise UnavailableError("no content encoder", where=str(encoder), hint="vox train content makes one")
     described = describe(cache)
-    name = hashlib.sha256(encoder.read_bytes()).hexdigest()[:12]
-    encode = _Encode(cache, encoder)
-    content = features.prepare(cache, f"content-{name}", encode.width, encode)
+    content = features.prepare(cache, f"content-{listener.key}", lambda clip: listener.encode(_audio(cache, clip)))
     return Material(content=content, **described)
 
 
 def describe(cache: Cache) -> dict[str, Features]:
     """Open or compute what does not depend on an encoder."""
     return {
-        "prosody": features.prepare(cache, "prosody", 2, _lazily(_prosody, cache), "<f4"),
-        "mels": features.prepare(cache, "mels", MEL.bands, _lazily(_mel, cache)),
-        "voices": features.prepare(cache, "voices", VOICE, _lazily(_voices, cache)),
+        "prosody": features.prepare(cache, "prosody", _lazily(_prosody, cache), "<f4"),
+        "mels": features.prepare(cache, "mels", _lazily(_mel, cache)),
+        "voices": features.prepare(cache, "voices", _lazily(_voices, cache)),
     }
 
 
@@ -119,21 +110,3 @@ def _voices(cache: Cache) -> Callable[[Clip], Rows]:
         return found
 
     return compute
-
-
-class _Encode:
-    """Content of clips by contentvec-lite."""
-
-    def __init__(self, cache: Cache, weights: Path) -> None:
-        from voxrelay.workers.content.encoder import read
-
-        self._cache, self._encoder = cache, read(weights).eval()
-        self.width = int(self._encoder.neck.out_features)
-        self._filters = torch.from_numpy(mel_filters(bands.SPEC))
-
-    @torch.inference_mode()
-    def __call__(self, clip: Clip) -> Rows:
-        """Encode a clip, [frames, features]."""
-        sound = torch.from_numpy(_audio(self._cache, clip).data)[None]
-        found: Rows = self._encoder(bands.log_bands(sound, self._filters))[0].numpy()
-        return found

@@ -1,7 +1,7 @@
 """Training of an acoustic model, as :mod:`~voxrelay.training.run` runs it."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from voxrelay.training.mel.batches import Batches, Source, Told
 from voxrelay.training.mel.config import MelConfig, MelPhase
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Figures, Learner
+from voxrelay.training.mel.listening import Listener, Lite
 from voxrelay.training.mel.material import Material
 from voxrelay.training.mel.state import MelState
 from voxrelay.training.mel.validation import Validation
@@ -25,8 +26,8 @@ from voxrelay.workers.mel.networks import Network
 
 _ABOUT = """\
 Acoustic model in the style of {style}.
-It makes a log-mel spectrogram and claims none of the published figures. It was trained on content of `{content}` with
-the weights of sha256 `{digest}`.
+It makes a log-mel spectrogram and claims none of the published figures. It was trained on content of `{content}`,
+whose weights are {weights}.
 safetensors; its shape stands in the header."""
 _STYLES = {
     "gr0": "GR0 (ICASSP 2024): content, pitch and loudness by time, one Resemblyzer embedding in every layer",
@@ -44,31 +45,40 @@ class MelRecipe:
     Args:
         config: the hyper-parameters.
         cache: recordings.
-        weights: exported, of the content encoder it is to listen to.
+        weights: of contentvec-lite, the frozen listener to what it says.
         device: to train on.
+        listener: whose content it is trained on; None: that of those weights.
+
+    Raises:
+        BadConfigError: the configuration is that of a run on other content.
 
     """
 
     RATE = clock.RATE
 
-    def __init__(self, config: MelConfig, cache: Cache, weights: Path, device: torch.device) -> None:
-        self.course, self._device = config, device
-        self._digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        found = material.prepare(cache, weights)
-        if found.width != config.shape.features:
-            what = f"content of {found.width} features, {config.shape.features} in the configuration"
-            raise BadConfigError(what, where=str(weights), hint="set shape.features")
+    def __init__(
+        self, config: MelConfig, cache: Cache, weights: Path, device: torch.device, listener: Listener | None = None
+    ) -> None:
+        self._device, self._listener = device, listener or Lite(weights)
+        if config.content not in ("", self._listener.key):
+            what = f"content {self._listener.key}, the run was on {config.content}"
+            raise BadConfigError(what, hint="name the same --content and --encoder")
+        found = material.prepare(cache, self._listener)
+        shape = replace(config.shape, features=found.width)
+        self.course = config = replace(config, shape=shape, content=self._listener.key)
         held = held_back.speakers(cache.clips, config.held_back)
         real = Source(cache, found, held, config)
         sources = {real: 1.0}
         if config.virtual.share:
             made = virtual.prepare(cache, held, config.virtual)
-            other = Source(made, material.prepare(made, weights), (), config)
+            other = Source(made, material.prepare(made, self._listener), (), config)
             sources = {real: 1 - config.virtual.share, other: config.virtual.share}
         self._batches = Batches(sources, config.seed)
         self._validation = Validation(cache, found, real.speakers, held)
         self.state = MelState(config, device)
-        self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
+        self._learner = Learner(
+            self.state, lambda: self._listeners(cache, found, weights), same_content=listener is None
+        )
 
     def _listeners(self, cache: Cache, found: Material, weights: Path) -> tuple[VoiceEar, ContentEar]:
         voice, content = VoiceEar(cache, found.mels), ContentEar(cache, found.mels, encoder.read(weights))
@@ -105,12 +115,14 @@ class MelRecipe:
     @property
     def about(self) -> str:
         """What the card says the model is."""
-        return _ABOUT.format(style=_STYLES[networks.name(self.course.shape)], content=encoder.NAME, digest=self._digest)
+        style, digest = _STYLES[networks.name(self.course.shape)], self._listener.weights
+        weights = f"of sha256 `{digest}`" if digest else "none"
+        return _ABOUT.format(style=style, content=self._listener.name, weights=weights)
 
     @property
     def command(self) -> str:
         """What follows ``vox train`` to make it again."""
-        return "mel --data metadata.csv --encoder ENCODER.safetensors --config config.yml --out RUN"
+        return f"mel --data metadata.csv {self._listener.options} --config config.yml --out RUN"
 
     def figures(self, measured: dict[str, float]) -> str:
         """Lay out what :meth:`measure` found for the card."""
@@ -120,4 +132,4 @@ class MelRecipe:
 
     def write(self, to: Path) -> None:
         """Write what :mod:`~voxrelay.workers.mel.following` loads."""
-        checkpoint.write_half(self.exported, networks.facts(self.course.shape, encoder.NAME), to)
+        checkpoint.write_half(self.exported, networks.facts(self.course.shape, self._listener.name), to)

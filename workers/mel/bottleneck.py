@@ -1,8 +1,9 @@
 """The network of autovc-f0: content through a narrow neck, a melody without its register, and a decoder.
 
-Sizes are a quarter of the published ones (Qian et al., arXiv 1905.05879 and 2004.07370), and what goes in differs in
-two things: content frames stand where the published encoder has the source's mel and voice, so that
-content models can be exchanged; and the decoder is told loudness, which a mel would have brought along.
+Sizes are a quarter of the published ones (Qian et al., arXiv 1905.05879 and 2004.07370) unless configured, and it
+differs in three things: content frames stand where the published encoder has the source's mel and voice, so that
+content models can be exchanged; the decoder is told loudness, which a mel would have brought along; and the
+postnet has ReLU where theirs has tanh, and no batch norm after its last layer.
 """
 
 import itertools
@@ -27,7 +28,7 @@ _KERNEL = 5
 class Shape:
     """Sizes: ``features`` of content come in; ``neck`` numbers each way are kept of every ``stride``-th frame.
 
-    As published: neck 32, stride 32, channels 512, decoder 1024, postnet 512, on 80 features.
+    As published: ``training/autovc_f0_published.yml``.
     """
 
     features: int = 96

@@ -55,7 +55,9 @@ class Following:
         """
         for content, target in zip(contents, targets, strict=True):
             if content.model != self._content or content.data.shape[1] != self._features:
-                raise BadInputError(f"content of {content.model}", hint=f"these weights take {self._content}")
+                what = f"content of {content.model} with {content.data.shape[1]} features"
+                hint = f"these weights were trained on {self._content} with {self._features}: --content {self._content}"
+                raise BadInputError(what, hint=hint)
             if target.voice.data.shape != (VOICE,):
                 raise BadInputError(f"a voice of {target.voice.model}", hint="it takes those of resemblyzer")
         registers = [

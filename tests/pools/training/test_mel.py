@@ -21,10 +21,11 @@ from voxrelay.training.mel.batches import Batches, Source, cut
 from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Learner, converted
+from voxrelay.training.mel.listening import Lite
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.run import Run
 from voxrelay.workers.content import encoder
-from voxrelay.workers.mel import bottleneck
+from voxrelay.workers.mel import bottleneck, networks
 from voxrelay.workers.mel.modulated import Shape
 from voxrelay.workers.mel.networks import read, to_mel_frames
 
@@ -53,7 +54,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     made = corpora.cache(speakers=4, seconds=2.0, folder=folder, rate=clock.RATE)
     torch.manual_seed(1)
     checkpoint.write_half(encoder.Encoder(LISTENER), vars(LISTENER), folder / "listener.safetensors")
-    material.prepare(made, folder / "listener.safetensors")
+    material.prepare(made, Lite(folder / "listener.safetensors"))
     return made
 
 
@@ -62,7 +63,7 @@ def recipe(cache: Cache, settings: MelConfig = TINY) -> MelRecipe:
 
 
 def test_material_says_what_the_pools_would(cache: Cache) -> None:
-    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     clip = cache.clips[3]
     frames = clock.content_frames(clip.length)
     assert found.content.of(clip).shape == (frames, 8)
@@ -70,11 +71,11 @@ def test_material_says_what_the_pools_would(cache: Cache) -> None:
     assert np.median(found.prosody.of(clip)[:, 0]) == pytest.approx(90 + 25, abs=8)
     assert np.linalg.norm(found.voices.of(clip).astype(np.float32), axis=1) == pytest.approx(1, abs=1e-2)
     with pytest.raises(UnavailableError, match="no content encoder"):
-        material.prepare(cache, cache.folder / "none.safetensors")
+        material.prepare(cache, Lite(cache.folder / "none.safetensors"))
 
 
 def test_a_crop_is_read_where_the_pool_reads_it(cache: Cache) -> None:
-    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     clip = cache.clips[0]
     content, prosody, mel = cut(found, clip, 40, 32)
     whole = to_mel_frames(torch.from_numpy(np.asarray(found.content.of(clip), dtype=np.float32))[None])[0]
@@ -84,9 +85,9 @@ def test_a_crop_is_read_where_the_pool_reads_it(cache: Cache) -> None:
 
 
 def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
-    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     made = virtual.prepare(cache, {"s1"}, TINY.virtual)
-    other = Source(made, material.prepare(made, cache.folder / "listener.safetensors"), (), TINY)
+    other = Source(made, material.prepare(made, Lite(cache.folder / "listener.safetensors")), (), TINY)
     batches = Batches({Source(cache, found, {"s1"}, TINY): 0.5, other: 0.5}, TINY.seed)
     one, again = batches.batch(5, 3, 40), batches.batch(5, 3, 40)
     assert torch.equal(one.mel, again.mel)
@@ -99,14 +100,16 @@ def test_virtual_voices_are_higher_and_lower_than_whom_they_are_made_of(cache: C
     made = virtual.prepare(cache, {"s1"}, TINY.virtual)
     assert len({clip.speaker for clip in made.clips}) == 2 * 3
     assert not any(clip.speaker.startswith("s1@") for clip in made.clips)
-    voices = Source(made, material.prepare(made, cache.folder / "listener.safetensors"), (), TINY).speakers.registers
+    voices = Source(
+        made, material.prepare(made, Lite(cache.folder / "listener.safetensors")), (), TINY
+    ).speakers.registers
     low, high = (voices[f"s0@{factor:.3f}"] for factor in virtual.factors("s0", TINY.virtual))
     assert 90 * 0.84 < np.exp(low.median) < 90 * 0.95
     assert 90 * 1.06 < np.exp(high.median) < 90 * 1.19
 
 
 def test_a_voice_comes_from_elsewhere_in_what_its_speaker_said(cache: Cache) -> None:
-    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     speakers = Source(cache, found, (), TINY).speakers
     clip = cache.clips[0]
     own = len(found.voices.of(clip))
@@ -171,7 +174,7 @@ def test_a_converted_crop_has_its_target_s_melody(cache: Cache) -> None:
 
 
 def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
-    found = material.prepare(cache, cache.folder / "listener.safetensors")
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     voice = VoiceEar(cache, found.mels)
     said = ContentEar(cache, found.mels, encoder.read(cache.folder / "listener.safetensors"))
     for clip in cache.clips[1::2]:
@@ -199,9 +202,13 @@ def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path, name: s
     assert "driven by a stranger" in card
 
 
-def test_content_of_another_size_is_refused(cache: Cache) -> None:
-    with pytest.raises(BadConfigError, match="8 features, 96"):
-        recipe(cache, replace(TINY, shape=Shape()))
+def test_the_width_is_the_contents_and_other_content_is_refused_from_then_on(cache: Cache) -> None:
+    made = recipe(cache, replace(TINY, shape=replace(TINY.shape, features=96)))
+    assert made.exported.shape == TINY.shape
+    assert made.course.content == Lite(cache.folder / "listener.safetensors").key
+    recipe(cache, made.course)
+    with pytest.raises(BadConfigError, match="the run was on another"):
+        recipe(cache, replace(TINY, content="another"))
 
 
 def test_the_configurations_that_come_along_are_valid() -> None:
@@ -210,3 +217,26 @@ def test_the_configurations_that_come_along_are_valid() -> None:
     settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
     assert isinstance(settings.shape, Shape)
     assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial", "convert"]
+
+
+def test_the_published_dimensions_of_autovc_f0() -> None:
+    """Parameters are counted from the papers' layers, not from the network."""
+
+    def convolution(before: int, after: int) -> int:
+        return 5 * before * after + after
+
+    def norm(channels: int) -> int:
+        return 2 * channels
+
+    def lstm(before: int, after: int) -> int:
+        return 4 * after * (before + after) + 2 * 4 * after
+
+    encoder_ = convolution(80, 512) + 2 * convolution(512, 512) + 3 * norm(512)
+    neck = 2 * lstm(512, 32) + 2 * lstm(64, 32)
+    decoder = lstm(64 + 256 + 257 + 1, 512) + 3 * (convolution(512, 512) + norm(512))
+    decoder += lstm(512, 1024) + lstm(1024, 1024) + 1024 * 80 + 80
+    postnet = convolution(80, 512) + 3 * convolution(512, 512) + 4 * norm(512) + convolution(512, 80)
+    settings = config.read(Path(command.__file__).with_name("autovc_f0_published.yml"), MelConfig)
+    network = networks.build(replace(settings.shape, features=80))
+    assert sum(weight.numel() for weight in network.parameters()) == encoder_ + neck + decoder + postnet
+    assert {phase.crop % settings.shape.stride for phase in settings.phases} == {0}
