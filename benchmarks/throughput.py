@@ -77,6 +77,7 @@ def measure(size: Size) -> Report:
         written = {path: alone.write(alone.plan(path, voice), path.with_suffix(".npz")) for path in (source, short)}
         each = [alone.write(alone.plan(path, voice), folder / f"{path.stem}.npz") for path in clips]
         one = alone.write(alone.plan(speech(folder / "one.wav", 5.12), voice), folder / "one.npz")
+        windows = len(alone.plan(source, voice).manifest.windows)
         stream(producer, short, voice)
         alone.run(written[short])
         second.run(written[short])
@@ -95,10 +96,10 @@ def measure(size: Size) -> Report:
             }  # fmt: skip
             for key, value in turn.items():
                 found.setdefault(key, []).append(value)
-    return Report(_rows(found, long, count), _bias(found))
+    return Report(_rows(found, long, count, windows), _bias(found))
 
 
-def _rows(found: dict[str, list], long: int, count: int) -> list[Row]:
+def _rows(found: dict[str, list], long: int, count: int, windows: int) -> list[Row]:
     stages = found["stages"]
     totals = [sum(each.values()) for each in stages]
     slowest = [max(each["content"], each["mel"] + each.get("survey", 0), each["vocoder"]) for each in stages]
@@ -116,11 +117,16 @@ def _rows(found: dict[str, list], long: int, count: int) -> list[Row]:
         ratio(f"`vox convert` of {long} s, pools warm", "compute alone",
               over=found["command long"], under=totals, most=1.5),
     ]  # fmt: skip
-    return [
-        Row(row.what, row.against, row.bound, f"{row.measured}; {median(row.figures['over']):.2f} and "
-            f"{median(row.figures['under']):.2f} s{f' (alone: {shares})' if i == 0 else ''}", row.held, row.figures)
-        for i, row in enumerate(rows)
-    ]  # fmt: skip
+    return [_told(row, f" (alone: {shares})" if row is rows[0] else "", stages, windows) for row in rows]
+
+
+def _told(row: Row, more: str, stages: list[dict[str, float]], windows: int) -> Row:
+    """Add the seconds that a ratio is of."""
+    over, under = (median(row.figures[name]) for name in ("over", "under"))
+    measured = f"{row.measured}; {over:.2f} and {under:.2f} s{more}"
+    return Row(
+        row.what, row.against, row.bound, measured, row.held, {**row.figures, "stages": stages, "windows": windows}
+    )
 
 
 def _bias(found: dict[str, list]) -> str:
