@@ -1,11 +1,11 @@
-# make demo | make test | make test-all | make faults | make lint | make docs | make lock | make clean
+# make demo | make test | make test-all | make faults | make bench | make lint | make docs | make lock | make clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VOX := .venv/bin/vox
 UV := .venv/bin/uv
 ROOMS := cli evaluation producer fleet relay workers training checks monitoring
 
-.PHONY: demo test test-all faults lint docs package environments lock clean
+.PHONY: demo test test-all faults bench lint docs package environments lock clean
 
 # The two bundled clips, or:  make demo SOURCE=a.wav VOICE=b.wav OUT=c.wav
 demo: environments
@@ -32,6 +32,13 @@ faults: environments .venv/dev
 	@missed=; for each in $(FAULTS); do \
 	  PYTHONPATH=tests .venv/bin/python -m $$each --seed $(SEED) || missed="$$missed $$each"; \
 	done; test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
+
+# What docs/performance.md tells, on a machine that does nothing else; ends with 1 if a bound is missed.
+BENCH := hop chain throughput scaling
+bench: environments .venv/dev
+	@missed=; for each in $(BENCH); do .venv/bin/python benchmarks/$$each.py || missed="$$missed $$each"; done; \
+	  .voxrelay/envs/content-transformers/bin/python -P benchmarks/gpu.py || missed="$$missed gpu"; \
+	  test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
 
 lint: .venv/dev package
 	.venv/bin/ruff check .

@@ -14,6 +14,10 @@ local function split(unit) return string.match(unit, '^([^|]+)|([^|]+)|([^|]+)$'
 local function number(id, field) return tonumber(redis.call('HGET', job(id), field) or 0) end
 local function running(id) return redis.call('HGET', job(id), 'state') == 'running' end
 
+-- What follows is written to memory alone: a disk takes longer than all else that a stage asks of Redis. It is lost
+-- if Redis dies: then nobody holds a lease, and units are sent again.
+local function in_passing() redis.set_repl(redis.REPL_NONE) end
+
 local function say(id, line)
   redis.call('RPUSH', job(id, 'log'), string.format('%.3f', now) .. ' ' .. line)
   redis.call('LTRIM', job(id, 'log'), -500, -1)
@@ -34,7 +38,8 @@ end
 local function trace(id, part, index, worker, facts, line)
   local unit = part .. ':' .. index
   local before = redis.call('HGET', job(id, 'trace'), unit)
-  redis.call('HSET', job(id, 'trace'), worker, facts, unit, (before and before .. '\\n' or '') .. line)
+  redis.call('HSETNX', job(id, 'trace'), worker, facts)
+  redis.call('HSET', job(id, 'trace'), unit, (before and before .. '\\n' or '') .. line)
   redis.call('HSET', job(id), 'updated', now)
   keep(id, 'trace')
 end
@@ -187,6 +192,7 @@ return out
 TAKE = (
     _COMMON
     + """
+in_passing()
 local lease = 'vox:lease:' .. ARGV[1]
 if not redis.call('ZSCORE', flight, ARGV[1]) then return 0 end
 if not redis.call('SET', lease, ARGV[2], 'NX', 'EX', ARGV[3]) and redis.call('GET', lease) ~= ARGV[2] then return 0 end
@@ -198,6 +204,7 @@ return 1 + redis.call('HEXISTS', job(split(ARGV[1]), 'failures'), ARGV[1])
 BEGIN = (
     _COMMON
     + """
+in_passing()
 for i = 2, #ARGV do
   local id = split(ARGV[i])
   if running(id) then
@@ -228,6 +235,8 @@ PASS = (
 local unit = ARGV[1]
 local id, part, index = split(unit)
 if redis.call('GET', 'vox:lease:' .. unit) ~= ARGV[2] or not running(id) then return 0 end
+if ARGV[4] then redis.call('HSETNX', job(id, 'trace'), ARGV[5], ARGV[6]) end
+in_passing()  -- its line of the trace is written whole when the unit lands
 redis.call('ZADD', flight, 'XX', now + ARGV[3], unit)
 redis.call('DEL', 'vox:lease:' .. unit)
 redis.call('HDEL', job(id, 'taken'), unit)

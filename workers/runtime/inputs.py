@@ -58,9 +58,8 @@ class Inputs:
         record = keys.job(manifest.id)
         found = self.stores.jobs.hget(record, field)
         if found is None:
-            count = len(manifest.windows)
-            spread = sorted({i * (count - 1) // max(min(SURVEYED, count) - 1, 1) for i in range(min(SURVEYED, count))})
-            self.stores.jobs.hsetnx(record, field, json.dumps(measure(self._sounds("window", spread))))
+            surveyed = spread(len(manifest.windows))
+            self.stores.jobs.hsetnx(record, field, json.dumps(measure(self._sounds("window", surveyed))))
             found = self.stores.jobs.hget(record, field)
         values: list[float] = json.loads(found)
         return values
@@ -79,3 +78,9 @@ class Inputs:
         found = [blob for blob in blobs if blob is not None]
         self.bytes_read += sum(map(len, found))
         return found
+
+
+def spread(count: int) -> list[int]:
+    """Choose the windows of ``count`` from which is measured what is global to their recording."""
+    few = min(SURVEYED, count)
+    return sorted({i * (count - 1) // max(few - 1, 1) for i in range(few)})

@@ -1,0 +1,101 @@
+"""The models of the profile, called in turn in one process and one thread, without a queue, to compare with.
+
+Started by bench.py in an environment of a pool, with the packages of another on its path: those of ``lite`` agree.
+Reads lines, each a list of files of windows; answers each with the seconds of every stage.
+"""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.append(sys.argv[1])
+
+import numpy as np
+import torch
+
+from voxrelay.relay import clock
+from voxrelay.relay import config as configuration
+from voxrelay.relay.tensors import Audio
+from voxrelay.workers.content import stage as content
+from voxrelay.workers.content.stage import Heard
+from voxrelay.workers.mel import stage as mel
+from voxrelay.workers.mel.stage import Utterance
+from voxrelay.workers.runtime.inputs import spread
+from voxrelay.workers.runtime.loading import load_model
+from voxrelay.workers.runtime.model import FollowingMelModel, Target
+from voxrelay.workers.runtime.placement import CPU
+from voxrelay.workers.vocoder import stage as vocoder
+from voxrelay.workers.vocoder.stage import Spectrum
+
+
+class Models:
+    """One model of each stage; ``seconds`` that each stage took since it was last asked."""
+
+    def __init__(self) -> None:
+        config = configuration.load()
+        torch.set_num_threads(1)
+        self.models: dict[str, Any] = {
+            stage: load_model(stage, name, config.model(stage, name), CPU) for stage, name in config.chain().items()
+        }
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add what this takes to a stage."""
+        began = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - began
+
+    def convert(self, windows: list[Audio], clips: list[Audio]) -> None:
+        """Convert the windows of one recording; its voice is prepared, as it is in pools that know it."""
+        target = self._target(clips)
+        model = self.models["mel"]
+        survey: tuple[float, ...] = ()
+        if isinstance(model, FollowingMelModel):
+            with self.timed("survey"):
+                survey = tuple(model.survey([windows[i] for i in spread(len(windows))]))
+        for sound in windows:
+            with self.timed("content"):
+                said = content.STAGE.run(self.models["content"], "window", [Heard(sound, [])])[0]
+            with self.timed("mel"):
+                made = mel.STAGE.run(model, "window", [Utterance(said, target, sound, survey)])[0]
+            with self.timed("vocoder"):
+                vocoder.STAGE.run(self.models["vocoder"], "window", [Spectrum(made, sound)])
+
+    def _target(self, clips: list[Audio]) -> Target:
+        key = f"{clips[0].data[:8].tobytes()!r}"
+        if key not in _PREPARED:
+            _PREPARED[key] = self.models["speaker"].embed(clips)[0]
+        return Target(id=key, voice=_PREPARED[key], clips=list, sounds=lambda: clips)
+
+
+_PREPARED: dict[str, Any] = {}
+
+
+def read(path: Path) -> tuple[list[Audio], list[Audio]]:
+    """Read windows and clips."""
+    with np.load(path) as found:
+        sounds = {name: Audio(found[name], clock.RATE) for name in sorted(found)}
+    return tuple([sound for name, sound in sounds.items() if name.startswith(kind)] for kind in ("window", "clip"))
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    models = Models()
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+    print(json.dumps({}), file=answers, flush=True)
+    for line in sys.stdin:
+        recordings = [read(Path(path)) for path in json.loads(line)]
+        models.seconds.clear()
+        for windows, clips in recordings:
+            models.convert(windows, clips)
+        print(json.dumps(models.seconds), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

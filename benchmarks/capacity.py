@@ -1,0 +1,47 @@
+"""How many workers and relays a load needs: from what throughput.py and scaling.py measured, by arithmetic alone.
+
+Seconds of a window in each stage are those of the models alone on one core; processor time and bytes of a window at
+Redis those of the backlog, whose windows are shorter but cost as many commands. Workers are planned to be busy
+seven tenths of the time, a redis-server, which has one thread, as well.
+"""
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+HOURS = (1, 1_000, 100_000)  # of speech a day
+STEP = 4.48  # seconds of speech that a window adds
+BUSY = 0.7
+STAGES = ("content", "mel", "vocoder")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """Read the rows of a benchmark."""
+    found: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    return found
+
+
+def main() -> None:
+    """Print the tables."""
+    alone = rows("throughput")[0]["figures"]
+    seconds = {stage: median(each[stage] for each in alone["stages"]) / alone["windows"] for stage in STAGES}
+    costs = rows("scaling")[-1]["figures"]["costs"]
+    redis = {name: median(each[f"redis {name} ms"] for each in costs) / 1000 for name in ("jobs", "tensors")}
+    print("| | " + " | ".join(STAGES) + " | redis jobs | redis tensors |\n|---|---|---|---|---|---|")
+    print(
+        "| ms a window | "
+        + " | ".join(f"{1000 * value:.1f}" for value in (*seconds.values(), *redis.values()))
+        + " |\n"
+    )
+    print(f"| hours a day | windows a second | {' | '.join(STAGES)} | redis jobs | redis tensors |")
+    print("|---|---|---|---|---|---|---|")
+    for hours in HOURS:
+        rate = hours * 3600 / STEP / 86_400
+        needs = [rate * each / BUSY for each in (*seconds.values(), *redis.values())]
+        print(f"| {hours:,} | {rate:.3g} | {' | '.join(f'{-int(-need // 1)} ({need:.2g})' for need in needs)} |")
+
+
+if __name__ == "__main__":
+    main()

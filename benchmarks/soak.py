@@ -1,0 +1,83 @@
+"""Half an hour at half load: does any process or Redis grow?
+
+The pools of the default profile convert one clip after another, with a pause after each as long as the conversion took.
+Every process of the relay and both redis-servers are looked at after each; growth is from the median of the first fifth
+of the last two thirds to the median of their last fifth.
+"""
+
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from bench import Report, Row, Size, main, relay, relay_processes, speech, stores
+
+from voxrelay import Producer
+
+MINUTES, SMALL_MINUTES = 30, 0.5
+BOUND = 0.02
+LENGTHS = (3.0, 6.0, 11.0, 20.0)  # seconds of the clips, in turn
+
+
+def resident(process: int) -> float:
+    """Return the memory of a process, in MB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def sample(producer: Producer, processes: dict[str, int]) -> dict[str, float]:
+    """Look at every process and at what the redis-servers hold, in MB."""
+    found = {name: resident(process) for name, process in processes.items()}
+    for name, server in stores(producer).items():
+        found[f"held by redis {name}"] = server.info("memory")["used_memory"] / 2**20
+        server.close()
+    return found
+
+
+def drive(producer: Producer, folder: Path, seconds: float) -> list[tuple[float, dict[str, float]]]:
+    """Convert at half load; return what was seen, and when."""
+    voice = speech(folder / "voice.wav", 6)
+    clips = [speech(folder / f"{length}.wav", length, start=length) for length in LENGTHS]
+    processes, seen = relay_processes(producer), []
+    end, count = time.monotonic() + seconds, 0
+    while (began := time.monotonic()) < end:
+        producer.convert(clips[count % len(clips)], str(voice), folder / "out.wav")
+        count += 1
+        seen.append((began, sample(producer, processes)))
+        time.sleep(time.monotonic() - began)
+    if relay_processes(producer) != processes:
+        raise RuntimeError("a process was replaced")
+    return seen
+
+
+def growth(seen: list[tuple[float, dict[str, float]]], name: str) -> tuple[float, float]:
+    """Return a process' memory at the end, in MB, and by which share it grew in the last two thirds."""
+    values = [each[name] for _, each in seen[len(seen) // 3 :]]
+    fifth = max(len(values) // 5, 1)
+    first, last = median(values[:fifth]), median(values[-fifth:])
+    return last, last / first - 1
+
+
+def measure(size: Size) -> Report:
+    """Soak."""
+    minutes = SMALL_MINUTES if size.small else MINUTES
+    with relay() as producer, tempfile.TemporaryDirectory() as folder:
+        seen = drive(producer, Path(folder), 60 * minutes)
+    rows = []
+    for name in seen[0][1]:
+        last, grown = growth(seen, name)
+        series = json.loads(json.dumps([(moment - seen[0][0], each[name]) for moment, each in seen]))
+        label = name.partition(" ")[0] if not name.startswith(("redis", "held")) else name
+        rows.append(Row(label, "its memory ten minutes in", f"< {BOUND:.0%}", f"{grown:+.1%} to {last:.1f} MB",
+                        grown < BOUND, {"seconds, MB": series}))  # fmt: skip
+    bias = (
+        f"{len(seen)} conversions in {minutes:g} min. Half load is that of one client that pauses; what grows with the "
+        "number of voices or of jobs of different lengths is not in it."
+    )
+    return Report(rows, bias)
+
+
+if __name__ == "__main__":
+    main(measure, __doc__ or "")
