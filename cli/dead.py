@@ -10,7 +10,10 @@ from voxrelay.cli.job import JobId, open_session
 from voxrelay.cli.output import Json, emit, explained
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from voxrelay.relay.quarantine import Dead, Quarantine
+    from voxrelay.relay.refused import Refused
 
 app = typer.Typer(help="Windows that were given up: look at them, try them again, or do without.", no_args_is_help=True)
 
@@ -18,8 +21,11 @@ app = typer.Typer(help="Windows that were given up: look at them, try them again
 @app.command("list", epilog="Example: vox dead list")
 @explained
 def list_(json_output: Json = False) -> None:
-    """List windows and references that were given up, of all jobs."""
-    _show(_quarantine().all(), json_output=json_output)
+    """List windows and references that were given up, of all jobs; and messages that workers refused."""
+    from voxrelay.relay.refused import refused
+
+    quarantine = _quarantine()
+    _show(quarantine.all(), refused(quarantine.jobs), json_output=json_output)
 
 
 @app.command(epilog="Example: vox dead show 20250101-120000-0a1b2c3d --save inputs/")
@@ -58,12 +64,20 @@ def _quarantine() -> "Quarantine":
     return Quarantine(open_session().dispatch)
 
 
-def _show(found: "list[Dead]", *, json_output: bool) -> None:
+def _show(found: "list[Dead]", refused: "Sequence[Refused]" = (), *, json_output: bool) -> None:
     if json_output:
-        emit({"dead": [{**vars(d.unit), "stage": d.stage, "error": d.error, "time": d.time} for d in found]})
+        dead = [{**vars(d.unit), "stage": d.stage, "error": d.error, "time": d.time} for d in found]
+        emit({"dead": dead, "refused": [message.model_dump() for message in refused]})
         return
     if not found:
         typer.echo("nothing was given up")
     for dead in found:
-        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(dead.time))
-        typer.echo(f"{dead.unit.job}  {dead.unit.part} {dead.unit.index}  {moment}  {dead.stage}: {dead.error}")
+        typer.echo(
+            f"{dead.unit.job}  {dead.unit.part} {dead.unit.index}  {_moment(dead.time)}  {dead.stage}: {dead.error}"
+        )
+    for message in refused:
+        typer.echo(f"refused  {message.found}  {_moment(message.time)}  {message.bytes} bytes  {message.reason}")
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -63,7 +63,7 @@ def _checks() -> dict[str, Any]:
             return f"private, {server.find_redis_server()}"
         for url in (resolved.redis.broker, resolved.redis.jobs, resolved.redis.tensors):
             client(url or "")
-        return configuration.mask(resolved.redis.broker) or ""
+        return configuration.mask(resolved.redis.broker)
 
     def environment(name: str) -> str:
         found = environments.find(name)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from voxrelay.relay.errors import Exit, VoxError
+from voxrelay.relay.errors import Exit, UnavailableError, VoxError
 
 P = ParamSpec("P")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
@@ -27,8 +27,22 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             typer.echo("interrupted: stopped and cleaned up", err=True)
             raise typer.Exit(Exit.INTERRUPTED) from None
+        except Exception as error:
+            if not (refused := _refused(error)):
+                raise
+            fail(refused, as_json=bool(kwargs.get("json_output")))
 
     return run
+
+
+def _refused(error: Exception) -> VoxError | None:
+    """Explain what the user of Redis may not do, if it was that."""
+    import redis
+
+    if not isinstance(error, redis.exceptions.NoPermissionError):
+        return None
+    hint = "this takes a URL with another user: see deploy/users.acl"
+    return UnavailableError(f"Redis refuses this to the user of this URL ({error})", hint=hint)
 
 
 def fail(error: VoxError, *, as_json: bool) -> None:

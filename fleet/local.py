@@ -136,7 +136,7 @@ def require(config: Config, chain: Sequence[Link]) -> None:
     jobs = client(config.redis.jobs or "")
     served = presence.served(jobs)
     pools = {config.model(stage, model).pool for stage, model in served}
-    where = configuration.mask(config.redis.broker) or ""
+    where = configuration.mask(config.redis.broker)
     missing = [link for link in chain if (link.stage, link.model) not in served]
     idle = sorted({config.model(x.stage, x.model).pool for x in missing} - pools)
     if idle:

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +22,9 @@ STAGES: tuple[Stage, ...] = ("speaker", "content", "mel", "vocoder")
 DEFAULT_FILE = Path(__file__).with_name("queues.yml")
 URLS = {"broker": "VOXRELAY_BROKER_URL", "jobs": "VOXRELAY_JOBS_URL", "tensors": "VOXRELAY_TENSORS_URL"}
 _OF_A_MACHINE = {"device": "VOXRELAY_DEVICE", "metrics": "VOXRELAY_METRICS"}  # of every pool on it
+PASSWORD_FILE = "VOXRELAY_REDIS_PASSWORD_FILE"  # noqa: S105 - the name of a variable
+_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s\"']*@")  # to the last @: a password that was not quoted may hold others
+_PASSWORD_ASKED = re.compile(r"([?&](?:ssl_)?password=)[^&\s]+")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Url = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
@@ -237,16 +241,42 @@ class Config(_Section):
     def masked(self) -> dict[str, Any]:
         """Return everything as plain data, passwords in URLs hidden."""
         data = self.model_dump()
-        data["redis"] = {name: mask(url) for name, url in data["redis"].items()}
+        data["redis"] = {name: url and mask(url) for name, url in data["redis"].items()}
         return data
 
 
-def mask(url: str | None) -> str | None:
-    """Hide the password of a URL."""
-    parts = urlsplit(url or "")
-    if not parts.password:
+def mask(text: str | None) -> str:
+    """Hide the passwords of URLs in a text."""
+    return _PASSWORD_ASKED.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text or ""))
+
+
+def _with_password(url: str, password: str) -> str:
+    """Add a password to a URL that has none."""
+    parts = urlsplit(url)
+    if parts.password or _PASSWORD_ASKED.search(url):
         return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:{quote(password, safe='')}@{host}"))
+
+
+def _password(env: Mapping[str, str]) -> str:
+    """Read the file of the password, if one is named.
+
+    Raises:
+        BadConfigError: it cannot be read, or is empty.
+
+    """
+    if not (path := env.get(PASSWORD_FILE)):
+        return ""
+    try:
+        found = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfigError(
+            f"cannot be read: {type(error).__name__}", where=path, hint=f"see {PASSWORD_FILE}"
+        ) from error
+    if not found:
+        raise BadConfigError("is empty", where=path, hint=f"{PASSWORD_FILE} names a file with the password of Redis")
+    return found
 
 
 def config_file(env: Mapping[str, str] = os.environ) -> Path:
@@ -277,6 +307,8 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         if url := env.get(variable) or env.get("REDIS_URL"):
             urls[name] = url
     machine = {name: env[variable] for name, variable in _OF_A_MACHINE.items() if env.get(variable)}
+    if password := _password(env):
+        urls = {name: _with_password(url, password) if isinstance(url, str) else url for name, url in urls.items()}
     try:
         config = Config.model_validate({**data, "redis": urls})
         pools = {name: {**pool.model_dump(), **machine} for name, pool in config.pools.items()}
@@ -290,7 +322,7 @@ def explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"] if part != "[key]")
-        found = "" if isinstance(item["input"], dict | BaseModel) else f", found {item['input']!r}"
+        found = "" if isinstance(item["input"], dict | BaseModel) else f", found {mask(repr(item['input']))}"
         message = item["msg"].removeprefix("Value error, ")
         lines.append(f"{key}: {message}{found}" if key else message)
     return "; ".join(lines)

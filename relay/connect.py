@@ -62,5 +62,5 @@ def client(url: str) -> Client:
         opened.ping()
     except (redis.RedisError, ValueError, OSError) as error:
         hint = "start Redis there, or unset REDIS_URL to use a private one"
-        raise UnavailableError(f"no Redis answers ({error})", where=mask(url) or "", hint=hint) from error
+        raise UnavailableError(f"no Redis answers ({mask(str(error))})", where=mask(url), hint=hint) from error
     return opened

@@ -20,6 +20,11 @@ LOUDEST = 2.0**31  # integers of 32 bit that were taken for floats; anything abo
 _MAGIC = b"fLaC"
 
 
+def longest(samples: int) -> int:
+    """Return how many bytes so much sound has at most: FLAC that saves nothing, and its header."""
+    return 4 * samples + 65_536
+
+
 def pack(samples: NDArray[np.float32], rate: int) -> bytes:
     """Compress mono sound, float32 [samples] at ``rate`` Hz; equal sound gives equal bytes.
 

@@ -55,14 +55,24 @@ class Presence(BaseModel):
         return keys.pool(self.pool, self.host, self.process)
 
 
-def agree(jobs: Client, contract: str) -> None:
-    """Hold to the contract of the relay, or set it where nobody has yet.
+def claim(jobs: Client, contract: str) -> None:
+    """Set the contract of the relay where no worker has yet, and hold to it.
 
     Raises:
         BadConfigError: the relay runs on another contract.
 
     """
     jobs.set(keys.CONTRACT, contract, nx=True, ex=LIFETIME_SECONDS)
+    agree(jobs, contract)
+
+
+def agree(jobs: Client, contract: str) -> None:
+    """Hold to the contract of the relay, if workers have set one.
+
+    Raises:
+        BadConfigError: the relay runs on another contract.
+
+    """
     found = (jobs.get(keys.CONTRACT) or contract.encode()).decode()
     if found != contract:
         hint = "window, mel, wire version and model options of queues.yml must be the same on every machine"

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
 from celery import Celery, chain
@@ -70,9 +70,15 @@ def make_app(config: Config) -> Celery:
 
 
 def broker_url(url: str) -> str:
-    """Turn a Redis URL into Celery's form, which spells Unix sockets differently."""
+    """Turn a Redis URL into Celery's form, which spells Unix sockets differently and asks for no certificate."""
     parts = urlsplit(url)
-    return f"redis+socket://{parts.path}" if parts.scheme == "unix" else url
+    asked = dict(parse_qsl(parts.query))
+    if parts.scheme == "unix":
+        asked = {"virtual_host": asked.pop("db", "0"), **asked}
+        return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(asked)}"
+    if parts.scheme == "rediss":
+        return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **asked})))
+    return url
 
 
 def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:

@@ -5,7 +5,8 @@ data. Bytes are read without a copy, after the header was checked; nothing is ev
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,21 @@ def write(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> bytes
     return b"".join((len(text).to_bytes(8, "little"), text, *parts))
 
 
-def read(blob: bytes | memoryview) -> tuple[Arrays, Facts]:
+def longest(most: Sequence[int]) -> int:
+    """Return how many bytes a file of one array of such a shape has at most."""
+    return 8 + HEADER_LIMIT + 4 * math.prod(most)
+
+
+def read(blob: bytes | memoryview, most: Sequence[int] | None = None) -> tuple[Arrays, Facts]:
     """Read arrays, views of the bytes that cannot be written to, and facts.
+
+    Args:
+        blob: the file.
+        most: largest shape of an array; its rank is the only one allowed.
 
     Raises:
         KeyError: the header lacks something, or names a dtype that is not one of ours.
-        ValueError: the sizes do not agree exactly, or the header is not JSON.
+        ValueError: the sizes do not agree exactly, or exceed ``most``; or the header is not JSON.
         TypeError: the header is something else than an object of objects.
 
     """
@@ -51,7 +61,7 @@ def read(blob: bytes | memoryview) -> tuple[Arrays, Facts]:
         start, stop = entry["data_offsets"]
         if start != end or not start <= stop <= len(body):
             raise ValueError(f"{name} from {start} to {stop} of {len(body)} bytes")
-        arrays[name], end = _array(entry, body[start:stop]), stop
+        arrays[name], end = _array(entry, body[start:stop], most), stop
     if end != len(body):
         raise ValueError(f"{len(body) - end} bytes that belong to nothing")
     return arrays, facts
@@ -62,15 +72,22 @@ def read_header(view: memoryview) -> dict[str, Any]:
     size = int.from_bytes(view[:8], "little")
     if not 0 < size <= min(HEADER_LIMIT, len(view) - 8):
         raise ValueError(f"header of {size} bytes")
-    header = json.loads(bytes(view[8 : 8 + size]))
+    try:
+        header = json.loads(bytes(view[8 : 8 + size]))
+    except RecursionError as error:
+        raise ValueError("header that is nested too deep") from error
     if not isinstance(header, dict):
         raise TypeError("header is not an object")
     return header
 
 
-def _array(entry: dict[str, Any], body: memoryview) -> NDArray[Any]:
+def _array(entry: dict[str, Any], body: memoryview, most: Sequence[int] | None) -> NDArray[Any]:
     """View ``body`` as the array its header entry declares; the sizes must agree exactly."""
-    shape = tuple(int(n) for n in entry["shape"])
-    if min(shape, default=0) < 0:
-        raise ValueError(f"shape {shape} and {len(body)} bytes")
-    return np.frombuffer(body, dtype=_DTYPES[entry["dtype"]]).reshape(shape)
+    shape, dtype = entry["shape"], _DTYPES[entry["dtype"]]
+    if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
+        raise ValueError(f"shape {shape!r:.80}")
+    if most is not None and (len(shape) != len(most) or any(n > limit for n, limit in zip(shape, most, strict=True))):
+        raise ValueError(f"shape {shape!r:.80}, at most {list(most)}")
+    if math.prod(shape) * dtype.itemsize != len(body):
+        raise ValueError(f"shape {shape!r:.80} of {dtype} in {len(body)} bytes")
+    return np.frombuffer(body, dtype=dtype).reshape(shape)

@@ -16,6 +16,9 @@ from voxrelay.relay import clock, safetensors
 from voxrelay.relay.errors import BadInputError
 
 WIRE_VERSION = "1"
+_LARGEST = 1e9  # no rate and no number of seconds is
+_EXPONENT = np.uint16(0x7C00)  # of a float16; all set: infinite, or no number
+_WIDEST = 4096  # values of an embedding or a frame
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
 Floats = NDArray[np.floating[Any]]
@@ -67,21 +70,62 @@ class Tensor:
         return safetensors.write({"data": self.data}, meta)
 
     @classmethod
-    def from_bytes(cls, blob: bytes | memoryview) -> Self:
+    def most(cls, samples: int) -> tuple[int, ...]:
+        """Return the largest shape that sound of so many samples at 16 kHz may have as this type."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_bytes(cls, blob: bytes | memoryview, samples: int | None = None) -> Self:
         """Read what :meth:`to_bytes` wrote, without a copy (the array is read-only).
 
+        Args:
+            blob: the file.
+            samples: of how much sound at 16 kHz it may be at most, if that is known.
+
         Raises:
-            BadInputError: the bytes are not this type, of this wire version, or are damaged.
+            BadInputError: the bytes are not this type, of this wire version, are damaged, hold more than they
+                may or what is no number.
 
         """
         try:
-            arrays, meta = safetensors.read(blob)
+            arrays, meta = safetensors.read(blob, None if samples is None else cls.most(samples))
             if (meta["type"], meta["wire"]) != (cls.__name__, WIRE_VERSION):
                 what = f"found {meta['type']} of wire version {meta['wire']}, wanted {cls.__name__} of {WIRE_VERSION}"
                 raise BadInputError(what)
-            return cls(arrays["data"], **json.loads(meta["facts"]))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise BadInputError(f"bytes that are not a {cls.__name__} tensor ({error})") from error
+            found = cls(_only(arrays), **_facts(cls, json.loads(meta["facts"])))
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BadInputError(f"bytes that are not a {cls.__name__} tensor ({error!s:.200})") from error
+        if not _finite(found.data):
+            raise BadInputError(f"{cls.__name__} that holds what is no finite number")
+        return found
+
+
+def _only(arrays: safetensors.Arrays) -> Floats:
+    """Return the one array that a tensor has."""
+    if list(arrays) != ["data"]:
+        raise ValueError(f"arrays {list(arrays)!r:.80}")
+    return arrays["data"]
+
+
+def _finite(data: Floats) -> bool:
+    """Whether all are numbers; of float16 by its exponents, which is several times faster."""
+    if data.dtype == np.float16:
+        return not bool(np.any(data.view(np.uint16) & _EXPONENT == _EXPONENT))
+    return bool(np.isfinite(data).all())
+
+
+def _facts(kind: type[Tensor], found: object) -> dict[str, Any]:
+    """Check that facts are those of a type, each of its own type."""
+    wanted = {field.name: field.type for field in fields(kind) if field.name != "data"}
+    if not isinstance(found, dict) or set(found) != set(wanted):
+        raise ValueError(f"facts that are not {', '.join(wanted) or 'none'}")
+    for name, value in found.items():
+        number = wanted[name] is float and type(value) is int
+        if type(value) is not wanted[name] and not number:
+            raise ValueError(f"{name} is {type(value).__name__}")
+        if isinstance(value, float | int) and not 0 <= value < _LARGEST:
+            raise ValueError(f"{name} is {value}")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +134,11 @@ class Audio(Tensor):
 
     NDIM: ClassVar[int] = 1
     rate: int
+
+    @classmethod
+    def most(cls, samples: int) -> tuple[int, ...]:
+        """Return ``samples``."""
+        return (samples,)
 
     @property
     def seconds(self) -> float:
@@ -109,6 +158,11 @@ class Voice(Tensor):
     seconds: float
 
     @classmethod
+    def most(cls, samples: int) -> tuple[int, ...]:  # noqa: ARG003 - it is as wide as its model makes it
+        """Return the widest embedding."""
+        return (_WIDEST,)
+
+    @classmethod
     def mix(cls, voices: Sequence[Self], weights: Sequence[float]) -> Self:
         """Return the weighted mean on the unit sphere, as Resemblyzer does for several utterances."""
         mean = sum(weight * voice.data for voice, weight in zip(voices, weights, strict=True))
@@ -123,6 +177,11 @@ class Content(Tensor):
     NDIM: ClassVar[int] = 2
     model: str
 
+    @classmethod
+    def most(cls, samples: int) -> tuple[int, ...]:
+        """Return the frames of so much sound, and the widest of them."""
+        return (clock.content_frames(samples), _WIDEST)
+
 
 @dataclass(frozen=True, eq=False)
 class Mel(Tensor):
@@ -130,6 +189,11 @@ class Mel(Tensor):
 
     NDIM: ClassVar[int] = 2
     spec: str = MEL.fingerprint
+
+    @classmethod
+    def most(cls, samples: int) -> tuple[int, ...]:
+        """Return the frames of so much sound, and their bands."""
+        return (clock.mel_frames(clock.content_frames(samples)), MEL.bands)
 
 
 BY_NAME: dict[str, type[Tensor]] = {kind.__name__.lower(): kind for kind in (Audio, Voice, Content, Mel)}

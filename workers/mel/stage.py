@@ -32,10 +32,13 @@ class MelStage:
         """Fetch a reference's sound, or a window's content and voice, and its sound if the model follows it."""
         if unit.part == "reference":
             return inputs.sound()
-        content, voice = inputs.tensors([unit.output_key("content"), unit.output_key("speaker")])
+        content, voice = (
+            inputs.tensor(Content, unit.output_key("content")),
+            inputs.tensor(Voice, unit.output_key("speaker")),
+        )
         target = Target(
             id=f"{unit.manifest.voice_id}:{unit.manifest.model('content')}",
-            voice=Voice.from_bytes(voice),
+            voice=voice,
             clips=lambda: _clips(unit, inputs),
             sounds=inputs.references,
             transpose=unit.manifest.transpose,
@@ -45,13 +48,13 @@ class MelStage:
                 raise BadInputError(
                     "this model follows no melody that could be transposed", hint="leave --transpose out"
                 )
-            return Utterance(Content.from_bytes(content), target)
+            return Utterance(content, target)
         if unit.manifest.source is None:
             raise BadInputError(
                 "content without the recording it is of", hint="this model follows its melody: vox convert"
             )
         survey = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey)
-        return Utterance(Content.from_bytes(content), target, inputs.sound(), tuple(survey))
+        return Utterance(content, target, inputs.sound(), tuple(survey))
 
     def bucket(self, item: Audio | Utterance) -> tuple[int, ...]:
         """Return the shape of the sound or content."""
@@ -87,13 +90,10 @@ def _convert(model: AnyMelModel, items: Sequence[Utterance]) -> list[Mel]:
 def _clips(unit: Unit, inputs: Inputs) -> list[Clip]:
     """Fetch the content and mel of every reference clip."""
     manifest, count = unit.manifest, range(len(unit.manifest.references))
-    contents = inputs.tensors([manifest.output_key("reference", i, "content") for i in count])
-    mels = inputs.tensors([manifest.output_key("reference", i, "mel") for i in count])
+    contents = inputs.voice(Content, [manifest.output_key("reference", i, "content") for i in count])
+    mels = inputs.voice(Mel, [manifest.output_key("reference", i, "mel") for i in count])
     weights = [clip.weight for clip in manifest.references]
-    return [
-        Clip(Content.from_bytes(content), Mel.from_bytes(mel), weight)
-        for content, mel, weight in zip(contents, mels, weights, strict=True)
-    ]
+    return [Clip(*clip) for clip in zip(contents, mels, weights, strict=True)]
 
 
 STAGE = MelStage()

@@ -19,6 +19,7 @@ from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
 from voxrelay.relay.errors import MissingError, StageError, VoxError
 from voxrelay.relay.job import JOB_ID, Link, Part
+from voxrelay.relay.refused import put_aside
 from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.relay.work import Times, Work
 from voxrelay.workers.runtime.batcher import Batcher, Outcome
@@ -72,6 +73,15 @@ class Desk:
             except Exception as error:
                 self._fail(lease, model, f"{self.name}.{model}: {type(error).__name__}: {error}")
                 raise
+
+    def refuse(self, found: str, raw: bytes, reason: str) -> None:
+        """Put a message aside that the gate refused: counted, logged, and listed by ``vox dead list``."""
+        self.metrics.refused()
+        log.warning("refused a message of %d bytes in %s: %s", len(raw), found, reason)
+        try:
+            put_aside(self.stores.jobs, self.pool, found, raw, reason, self.config.lifetimes.jobs)
+        except redis.RedisError as error:
+            log.warning("it was not put aside: %s", error)
 
     @contextmanager
     def _lease(self, name: UnitId, model: str) -> Iterator[Lease]:

@@ -2,14 +2,21 @@
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
-from voxrelay.relay import clock, flac, keys
+import redis
+from pydantic import Field, TypeAdapter, ValidationError
+
+from voxrelay.relay import clock, flac, keys, safetensors
 from voxrelay.relay.config import Config
-from voxrelay.relay.connect import Stores
-from voxrelay.relay.errors import MissingError
+from voxrelay.relay.connect import Client, Stores
+from voxrelay.relay.errors import BadInputError, MissingError
 from voxrelay.relay.job import Part
-from voxrelay.relay.tensors import Audio
+from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.workers.runtime.stage import Unit
+
+T = TypeVar("T", bound=Tensor)
+_SURVEY = TypeAdapter(Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=4096)])
 
 # Windows, evenly spread over a recording, from which is measured what is global to it.
 SURVEYED = 8
@@ -22,17 +29,36 @@ class Inputs:
         self.stores, self.config, self.unit = stores, config, unit
         self.bytes_read = 0
 
-    def tensors(self, names: Sequence[str]) -> list[bytes]:
-        """Read tensors by their keys.
+    def tensor(self, kind: type[T], name: str) -> T:
+        """Read a tensor of the unit by its key, as :meth:`tensors`."""
+        return self.tensors(kind, [name], self._samples())[0]
+
+    def voice(self, kind: type[T], names: Sequence[str]) -> list[T]:
+        """Read what was prepared of the clips of a voice, by keys, as :meth:`tensors`."""
+        return self.tensors(kind, names, self.config.window.samples)
+
+    def tensors(self, kind: type[T], names: Sequence[str], samples: int) -> list[T]:
+        """Read tensors by their keys, each of at most so much sound at 16 kHz; no more bytes are fetched than it has.
 
         Raises:
             MissingError: one is gone.
+            BadInputError: one is no such tensor.
 
         """
-        blobs: list[bytes | None] = self.stores.tensors.mget(names)
-        if missing := [name for name, blob in zip(names, blobs, strict=True) if blob is None]:
+        longest = safetensors.longest(kind.most(samples))
+        pipe = self.stores.tensors.pipeline(transaction=False)
+        for name in names:
+            pipe.getrange(name, 0, longest)
+        blobs = self._answers(pipe, names)
+        if missing := [name for name, blob in zip(names, blobs, strict=True) if not blob]:
             raise MissingError(f"{missing[0]} is not in Redis", where=str(self.unit), hint="it is made again")
-        return self._counted(blobs)
+        found = []
+        for name, blob in zip(names, self._counted(blobs), strict=True):
+            try:
+                found.append(kind.from_bytes(blob, samples))
+            except BadInputError as error:
+                raise BadInputError(error.what, where=name) from error
+        return found
 
     def sound(self) -> Audio:
         """Read the sound of the unit, float32 [samples] at 16 kHz, its speech at the common level.
@@ -61,18 +87,45 @@ class Inputs:
             surveyed = spread(len(manifest.windows))
             self.stores.jobs.hsetnx(record, field, json.dumps(measure(self._sounds("window", surveyed))))
             found = self.stores.jobs.hget(record, field)
-        values: list[float] = json.loads(found)
-        return values
+        return _survey(found, record)
 
     def _sounds(self, part: Part, indexes: Sequence[int]) -> list[Audio]:
         manifest, whole = self.unit.manifest, part == "window"
         store = keys.sources(manifest.id) if whole else keys.sounds(manifest.voice_id)
-        blobs: list[bytes | None] = self.stores.jobs.hmget(store, [str(index) for index in indexes])
+        fields = [str(index) for index in indexes]
+        pipe = self.stores.jobs.pipeline(transaction=False)
+        for field in fields:
+            pipe.hstrlen(store, field)
+        longest = flac.longest(self.config.window.samples)
+        if (most := max(self._answers(pipe, [store]), default=0)) > longest:
+            raise BadInputError(f"sound of {most} bytes", where=store, hint=f"a window has at most {longest}")
+        blobs: list[bytes | None] = self.stores.jobs.hmget(store, fields)
         if None in blobs:
             raise MissingError(f"its sound is not in Redis ({store})", where=str(self.unit), hint="was Redis emptied?")
         gain = manifest.source.gain if whole and manifest.source else 1.0
         sounds = [flac.unpack(blob, self.config.window.samples) for blob in self._counted(blobs)]
         return [Audio(sound.data * gain, rate=clock.RATE) for sound in sounds]
+
+    def _samples(self) -> int:
+        """Return of how much sound at 16 kHz the unit is; without its recording, content may be as long as any."""
+        manifest, most = self.unit.manifest, round(self.config.limits.source * clock.RATE)
+        if self.unit.part == "reference" or manifest.source:
+            return self.config.window.samples
+        return min(manifest.windows[self.unit.index].length or most, most)
+
+    def _answers(self, pipe: Client, names: Sequence[str]) -> list[Any]:
+        """Ask Redis.
+
+        Raises:
+            BadInputError: under one of these keys lies something of another kind, which no waiting mends.
+
+        """
+        try:
+            return list(pipe.execute())
+        except redis.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            raise BadInputError("not of the kind that belongs there", where=", ".join(names)) from error
 
     def _counted(self, blobs: Sequence[bytes | None]) -> list[bytes]:
         found = [blob for blob in blobs if blob is not None]
@@ -84,3 +137,11 @@ def spread(count: int) -> list[int]:
     """Choose the windows of ``count`` from which is measured what is global to their recording."""
     few = min(SURVEYED, count)
     return sorted({i * (count - 1) // max(few - 1, 1) for i in range(few)})
+
+
+def _survey(raw: bytes, where: str) -> list[float]:
+    """Read what was measured of a recording."""
+    try:
+        return _SURVEY.validate_json(raw)
+    except ValidationError as error:
+        raise BadInputError("a survey that is not a few numbers", where=where) from error

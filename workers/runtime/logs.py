@@ -1,4 +1,7 @@
-"""What a worker logs: lines for people, or with ``VOXRELAY_LOG=json`` an object a line that names the job."""
+"""What a worker logs: lines for people, or with ``VOXRELAY_LOG=json`` an object a line that names the job.
+
+Passwords of URLs are hidden in both.
+"""
 
 import json
 import logging
@@ -11,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from voxrelay.relay.config import mask
 from voxrelay.relay.errors import BadConfigError, VoxError
 
 VARIABLE = "VOXRELAY_LOG"
@@ -38,7 +42,15 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return mask(json.dumps(line, default=str))
+
+
+class Lines(logging.Formatter):
+    """A line a record, for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as a line, or more with a traceback."""
+        return mask(super().format(record))
 
 
 def set_up(pool: str) -> None:
@@ -58,7 +70,7 @@ def set_up(pool: str) -> None:
         logging.captureWarnings(True)  # noqa: FBT003 - its only argument
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Celery greets people there
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(Lines("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
@@ -77,4 +89,4 @@ def complain(error: VoxError) -> None:
     if os.environ.get(VARIABLE) == "json":
         logging.getLogger("voxrelay").error("%s", error)
     else:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {mask(str(error))}\n")

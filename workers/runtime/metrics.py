@@ -44,6 +44,7 @@ class Metrics:
         self._tasks = Counter("voxrelay_tasks", "Units that a stage has ended on", [*_LABELS, "part"])
         self._failures = counter("failures", "Units that have failed, whether tried again or not")
         self._retries = counter("retries", "Units that wait for something that was missing")
+        self._refused = Counter("voxrelay_refused", "Messages that were not ours, and put aside", ["pool", "stage"])
         self._speech = counter("speech_seconds", "Seconds of speech that a stage has computed")
         self._worked = histogram("stage_seconds", "Seconds of computing a unit, its share of a batch", _SECONDS)
         self._waited = histogram("queue_wait_seconds", "Seconds from when a unit was ready until taken", _SECONDS)
@@ -81,10 +82,16 @@ class Metrics:
         if self.port is not None:
             self._retries.labels(*self._labels(model)).inc()
 
+    def refused(self) -> None:
+        """Count a message that the gate refused."""
+        if self.port is not None:
+            self._refused.labels(self.pool, self.stage).inc()
+
     def announce(self, models: list[str]) -> None:
         """Let every series be there from the start, so that rates see the first failure."""
         if self.port is None:
             return
+        self._refused.labels(self.pool, self.stage)
         histograms = (self._worked, self._waited, self._together, self._factor)
         for model in models:
             for one in (self._failures, self._retries, self._speech, *histograms):

@@ -18,6 +18,7 @@ from voxrelay.relay.config import Config
 from voxrelay.relay.connect import client
 from voxrelay.relay.errors import VoxError
 from voxrelay.relay.queue import make_app, task_name
+from voxrelay.workers.runtime import gate
 from voxrelay.workers.runtime.beat import Beat
 from voxrelay.workers.runtime.desk import Desk
 from voxrelay.workers.runtime.housekeeper import Housekeeper
@@ -51,10 +52,11 @@ def serve(config: Config, pool: str) -> None:
     beat = Beat(config, pool)
     beat.start()
     try:
-        presence.agree(client(config.redis.jobs or ""), config.contract)
+        presence.claim(client(config.redis.jobs or ""), config.contract)
         stage, models = prepare(config, pool)
         app = make_app(config)
         desk = Desk(config, app, pool, stage, models)
+        gate.guard(desk.refuse)
         add_task(app, desk)
         desk.metrics.announce(list(models))
         desk.metrics.serve()

@@ -26,8 +26,8 @@ class SpeakerStage:
         if unit.part == "reference":
             return inputs.sound()
         clips = unit.manifest.references
-        found = inputs.tensors([unit.manifest.output_key("reference", i, "speaker") for i in range(len(clips))])
-        return Blend([Voice.from_bytes(blob) for blob in found], [clip.weight for clip in clips])
+        names = [unit.manifest.output_key("reference", i, "speaker") for i in range(len(clips))]
+        return Blend(inputs.voice(Voice, names), [clip.weight for clip in clips])
 
     def bucket(self, item: Audio | Blend) -> int:
         """Return the length of the sound; blends are all alike."""

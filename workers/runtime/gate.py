@@ -1,0 +1,100 @@
+"""The gate: a transport of kombu that hands Celery no message which is not exactly one of ours.
+
+What Redis answers to a pop, what it publishes and what goes back to a queue is checked as raw bytes (see
+:mod:`~voxrelay.relay.message`). What does not pass is as if it had not been there: nothing decodes, decompresses or
+routes it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as transport
+
+from voxrelay.relay import message
+from voxrelay.relay.errors import BadInputError
+
+Refuse = Callable[[str, bytes, str], None]
+
+
+def guard(refuse: Refuse) -> None:
+    """Have every message that this process takes from a broker pass the gate.
+
+    ``refuse`` is told of those that do not: where one was found, its bytes, and why.
+    """
+    GatedChannel.refuse = staticmethod(refuse)
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:GatedTransport"
+
+
+def _passes(found: str, raw: bytes, check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except BadInputError as error:
+        GatedChannel.refuse(found, raw, str(error))
+        return False
+    return True
+
+
+class GatedSubscription(redis.client.PubSub):
+    """Control messages."""
+
+    def parse_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py has it
+        """Return an answer; none for a message that is refused."""
+        answer = super().parse_response(*args, **options)
+        if isinstance(answer, list | tuple) and answer[0] in {b"message", b"pmessage"}:
+            raw = bytes(answer[-1])
+            return answer if _passes(message.CONTROL, raw, lambda: message.check_control(raw)) else None
+        return answer
+
+
+class GatedClient(redis.Redis):
+    """Tasks."""
+
+    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py
+        """Return an answer; nothing popped if what was popped is refused."""
+        answer = super().parse_response(connection, command_name, **options)
+        if command_name == "BRPOP" and answer:
+            queue, raw = answer[0].decode().rsplit(transport.Channel.sep, 1)[0], bytes(answer[1])
+            return answer if _passes(queue, raw, lambda: message.check_task(raw, queue)) else None
+        return answer
+
+    def pubsub(self, **options: Any) -> GatedSubscription:  # noqa: ANN401 - as redis-py has it
+        """Return a subscription that passes the gate as well."""
+        return GatedSubscription(self.connection_pool, **options)
+
+
+class GatedQoS(transport.QoS):
+    """Messages that a worker took and did not finish."""
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: Any = False) -> None:  # noqa: ANN401, FBT002 - as kombu
+        """Put one back into its queue, or nowhere if it is refused."""
+        with self.channel.conn_or_acquire(client) as opened:
+            raw = opened.hget(self.unacked_key, tag)
+            if raw is None or _passes(self.unacked_key, raw, lambda: message.check_unacknowledged(raw)):
+                super().restore_by_tag(tag, opened, leftmost)
+            else:
+                self._remove_from_indices(tag).execute()
+
+
+class GatedChannel(transport.Channel):
+    """A channel whose messages pass the gate."""
+
+    QoS = GatedQoS
+    refuse: Refuse
+
+    def _get_client(self) -> type[redis.Redis]:
+        return GatedClient
+
+    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:  # noqa: ARG002
+        """Route by names alone: tables of routes in Redis may be anyone's. Control is answered to who asked."""
+        if exchange == message.REPLIES:
+            return [f"{routing_key}.{message.REPLIES}"]
+        return [] if exchange else [routing_key]
+
+
+class GatedTransport(transport.Transport):
+    """Redis behind the gate."""
+
+    Channel = GatedChannel
