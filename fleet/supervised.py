@@ -149,5 +149,5 @@ def shared_supervisor(config: Config) -> Supervised:
 
 def _in_full() -> dict[str, str]:
     """Return the variables that name a file or a folder without regard to where we are: others are elsewhere."""
-    names = ("VOXRELAY_CONFIG", "VOXRELAY_HOME", "VOXRELAY_MODELS", "VOXRELAY_VOICES")
+    names = [f"VOXRELAY_{one}" for one in ("CONFIG", "HOME", "MODELS", "VOICES", "REDIS_PASSWORD_FILE")]
     return {name: str(Path(os.environ[name]).expanduser().absolute()) for name in names if os.environ.get(name)}

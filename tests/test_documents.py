@@ -29,11 +29,26 @@ PARSED = {
     r"^vox (check|evaluate|train)": "corpora, minutes: test_check.py, test_evaluation.py, test_train.py",
     r"--mel mine": "weights that an hour of training makes",
     r"^git |^cd /opt": "two checkouts of two versions",
-    r"^docker |PASSWORD@localhost|^redis-server": "containers and their passwords: test_compose.py",
-    r"^vox flower": "an environment of its own: test_flower.py",
+    r"^docker |^for who|^\. \./\.env|PASSWORD@localhost|^redis-server": "containers: test_compose.py",
+    r"vox flower": "an environment of its own: test_flower.py",
     r"^sed |^jq ": "not ours",
 }
-STRANGERS = {"aplay", "cd", "celery", "docker", "export", "git", "jq", "make", "redis-server", "sed", "source"}
+STRANGERS = {
+    ".",
+    "aplay",
+    "cd",
+    "do",
+    "docker",
+    "done",
+    "export",
+    "for",
+    "git",
+    "jq",
+    "make",
+    "redis-server",
+    "sed",
+    "source",
+}
 JOB = re.compile(r"\b(JOB|20250101-120000-0a1b2c3d)\b")
 FAULTY = '''
 """A content encoder that fails once a file beside it says so."""
