@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import redis
 from celery.app.control import Control
+from kombu.exceptions import OperationalError
+from redis.exceptions import NoPermissionError
 
 from voxrelay.relay import config as configuration
 from voxrelay.relay.connect import client
@@ -31,7 +32,9 @@ class Asking(Control):
         """Ask; see Celery."""
         try:
             return super().broadcast(*args, **kwargs)
-        except redis.NoPermissionError:
+        except (NoPermissionError, OperationalError) as error:
+            if not isinstance(error.__cause__ or error, NoPermissionError):
+                raise
             return None
 
 

@@ -107,6 +107,8 @@ class _Properties(_Exact):
     body_encoding: Literal["base64"]
     correlation_id: Id = ""
     reply_to: Id = ""
+    argsrepr: Text = ""  # kombu keeps these here as well
+    kwargsrepr: Text = ""
 
 
 class _Envelope(_Exact):
