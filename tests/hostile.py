@@ -174,7 +174,8 @@ def controls(seed: int) -> Iterator[bytes]:
             {"more": 1},
         ])  # fmt: skip
         found = {
-            "body": _encoded(json.dumps(body).encode()), "content-encoding": "utf-8", "content-type": "application/json",
+            "body": _encoded(json.dumps(body).encode()),
+            "content-encoding": "utf-8", "content-type": "application/json",
             "headers": {"clock": 1, "expires": 0},
             "properties": {
                 "delivery_mode": 2, "delivery_info": {"exchange": "celery.pidbox", "routing_key": ""}, "priority": 0,

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ CHAIN = [
     Link(stage="mel", model="retrieval"),
     Link(stage="vocoder", model=bench.FAST),
 ]
+TAKEN = 12  # kombu sends a few back at a time
 WINDOW = Span(start=0, length=81_920, keep_from=0, keep_to=81_920)
 SIZES = [pytest.param(300, 60, id="few"), pytest.param(4_000, 1_000, id="5000", marks=pytest.mark.slow)]
 MEL = Mel(np.random.default_rng(0).standard_normal((441, 80)).astype(np.float32)).to_bytes()
@@ -105,8 +107,8 @@ def test_pools_outlive_what_strangers_send(
         target.tensors.lpush(queue, raw)
     for raw in itertools.islice(hostile.controls(1), messages // 10):
         target.tensors.publish("/0.celery.pidbox", raw)
-    _put_into_unacknowledged(target, ours, messages // 20)
-    expected = messages + messages // 20 + len(before) * (messages // 10)
+    _put_into_unacknowledged(target, ours, TAKEN)
+    expected = messages + TAKEN + len(before) * (messages // 10)
     _wait(lambda: _refused(target) - was >= expected, f"{expected} refusals")
     assert _refused(target) - was == expected
     shown = vox_json("dead", "list", env=target.env)["refused"]
@@ -154,7 +156,7 @@ def _tensors(target: Bench, marker: Path, count: int) -> None:
     for job, blob in plans.items():
         error = ledger.summary(job)["error"]
         assert ledger.state(job) == "failed", (job, blob[:300])
-        assert "Error" not in error, (error, blob[:300])
+        assert not re.search(r"\w(Error|Exception): ", error), (error, blob[:300])
         assert len(error) > 20
     session.close()
 
