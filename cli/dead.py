@@ -66,8 +66,8 @@ def _quarantine() -> "Quarantine":
 
 def _show(found: "list[Dead]", refused: "Sequence[Refused]" = (), *, json_output: bool) -> None:
     if json_output:
-        dead = [{**vars(d.unit), "stage": d.stage, "error": d.error, "time": d.time} for d in found]
-        emit({"dead": dead, "refused": [message.model_dump() for message in refused]})
+        units = [{**vars(d.unit), "stage": d.stage, "error": d.error, "time": d.time} for d in found]
+        emit({"dead": units, "refused": [message.model_dump() for message in refused]})
         return
     if not found:
         typer.echo("nothing was given up")

@@ -9,6 +9,7 @@ import yaml
 from conftest import ROOT, vox, vox_json
 from voxrelay.relay import config as configuration
 from voxrelay.relay.errors import BadConfigError
+from voxrelay.relay.queue import broker_url
 
 
 def load(tmp_path: Path, change: Any, **env: str) -> configuration.Config:
@@ -85,3 +86,48 @@ def test_the_contract_covers_what_both_sides_must_agree_on(tmp_path: Path) -> No
     assert load(tmp_path, lambda d: d["window"].update(context=0.16)).contract != usual
     assert load(tmp_path, lambda d: d["stages"]["mel"]["retrieval"].update(options={"neighbours": 3})).contract != usual
     assert load(tmp_path, lambda d: d["pools"]["mel"].update(workers=3)).contract == usual
+
+
+def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("p@ss/word\n")
+    env = {"VOXRELAY_REDIS_PASSWORD_FILE": str(secret), "REDIS_URL": "rediss://worker@host:6379/0?ssl_ca_certs=/ca"}
+    found = configuration.load(env).redis
+    assert found.broker == found.jobs == "rediss://worker:p%40ss%2Fword@host:6379/0?ssl_ca_certs=/ca"
+    assert configuration.load({**env, "REDIS_URL": "unix://worker@/run/redis.sock"}).redis.jobs == (
+        "unix://worker:p%40ss%2Fword@/run/redis.sock"
+    )
+    given = "redis://worker:own@host:6379/0"
+    assert configuration.load({**env, "REDIS_URL": given}).redis.jobs == given
+    for text, words in (("", "is empty"), (None, "cannot be read")):
+        secret.unlink() if text is None else secret.write_text(text)
+        with pytest.raises(BadConfigError, match=words):
+            configuration.load(env)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://:secret@host:6379/0", "redis://:***@host:6379/0"),
+        ("unix://worker:secret@/run/s.sock?db=1", "unix://worker:***@/run/s.sock?db=1"),
+        ("no redis://a:sec@ret@host/0 and rediss://b:secret@host", "no redis://a:***@host/0 and rediss://b:***@host"),
+        ("redis://host/0?password=secret&db=1", "redis://host/0?password=***&db=1"),
+        ("redis://host:6379/0 and name@host", "redis://host:6379/0 and name@host"),
+    ],
+)
+def test_passwords_are_hidden_wherever_they_stand(text: str, shown: str) -> None:
+    assert configuration.mask(text) == shown
+
+
+def test_a_wrong_url_does_not_show_its_password() -> None:
+    with pytest.raises(BadConfigError, match=r"redi://worker:\*\*\*@host") as raised:
+        configuration.load({"REDIS_URL": "redi://worker:secret@host"})
+    assert "secret" not in str(raised.value)
+
+
+def test_celery_is_given_the_user_and_asks_for_a_certificate() -> None:
+    assert (
+        broker_url("unix://worker:p%40s@/run/s.sock?db=3") == "redis+socket://worker:p%40s@/run/s.sock?virtual_host=3"
+    )
+    assert broker_url("rediss://host:1/0") == "rediss://host:1/0?ssl_cert_reqs=required"
+    assert "ssl_cert_reqs=none" in broker_url("rediss://host:1/0?ssl_cert_reqs=none")

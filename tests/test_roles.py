@@ -6,6 +6,7 @@ Needs a redis-server of version 7 on PATH; with TLS for the last test.
 import contextlib
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -231,3 +232,60 @@ def test_only_the_operator_has_workers_listen(guarded: Guarded, pools: dict[str,
         with pytest.raises(Exception, match="permission"):
             make_app(found).control.broadcast("shutdown")
     assert make_app(operator).control.inspect(timeout=10).ping()
+
+
+def test_converts_over_tls(settings: Mapping[str, str], male: Path, female: Path, tmp_path: Path) -> None:
+    binary, port = server_of_seven(), _free_port()
+    _certify(tmp_path)
+    authority = str(tmp_path / "ca.crt")
+    url = f"rediss://{{role}}@localhost:{port}/0?ssl_ca_certs={authority}"
+    certified = {"--tls-cert-file": "redis.crt", "--tls-key-file": "redis.key", "--tls-ca-cert-file": "ca.crt"}
+    files = [part for name, file in certified.items() for part in (name, str(tmp_path / file))]
+    command = [binary, "--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", "--save", "", *files]
+    wrong = subprocess.run(
+        [binary, "--tls-port", "0", "--maxclients", "0"], capture_output=True, text=True, check=False
+    )
+    if ">>> 'tls-port" in wrong.stdout + wrong.stderr:  # it names the first setting that it does not take
+        pytest.skip("this redis-server was built without TLS")
+    who = {"username": "operator", "password": PASSWORDS["operator"]}
+    ready = redis.Redis(host="localhost", port=port, ssl=True, ssl_ca_certs=authority, **who)
+    with running([*command, "--aclfile", str(users(tmp_path))], ready):
+        env: dict[str, dict[str, str]] = {}
+        for role in ("worker", "producer"):
+            secret = tmp_path / f"{role}.secret"
+            secret.write_text(PASSWORDS[role])
+            (tmp_path / role).mkdir()
+            named = {"REDIS_URL": url.format(role=role), "VOXRELAY_REDIS_PASSWORD_FILE": str(secret)}
+            env[role] = {**settings, **own_home(tmp_path / role), **named}
+        vox("up", env=env["worker"])
+        try:
+            vox("convert", male, "--voice", female, "-o", tmp_path / "out.wav", env=env["producer"])
+        finally:
+            vox("down", env=env["worker"])
+        assert soundfile.info(tmp_path / "out.wav").frames > 0
+        strangers = {**env["producer"], "REDIS_URL": f"rediss://producer@localhost:{port}/0"}
+        refused = vox("ps", env=strangers, code=5).stderr
+        assert "certificate" in refused.lower()
+        plain = vox("ps", env={**env["producer"], "REDIS_URL": f"redis://producer@localhost:{port}/0"}, code=5).stderr
+        for text in (refused, plain, *(path.read_text() for path in (tmp_path / "worker" / "home" / "logs").iterdir())):
+            assert not [password for password in PASSWORDS.values() if password in text]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _certify(folder: Path) -> None:
+    """Make an authority, and a certificate of localhost by it."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl to make certificates")
+    lines = """
+        req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt
+        req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout redis.key -out redis.csr
+        x509 -req -in redis.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out redis.crt
+    """
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    for line in lines.split("\n"):
+        if line.strip():
+            subprocess.run(["openssl", *line.split()], cwd=folder, check=True, capture_output=True)

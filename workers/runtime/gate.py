@@ -42,7 +42,7 @@ class GatedSubscription(redis.client.PubSub):
 
     def parse_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py has it
         """Return an answer; none for a message that is refused."""
-        answer = super().parse_response(*args, **options)
+        answer = super().parse_response(*args, **options)  # type: ignore[no-untyped-call]
         if isinstance(answer, list | tuple) and answer[0] in {b"message", b"pmessage"}:
             raw = bytes(answer[-1])
             return answer if _passes(message.CONTROL, raw, lambda: message.check_control(raw)) else None
@@ -54,7 +54,7 @@ class GatedClient(redis.Redis):
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py
         """Return an answer; nothing popped if what was popped is refused."""
-        answer = super().parse_response(connection, command_name, **options)
+        answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         if command_name == "BRPOP" and answer:
             queue, raw = answer[0].decode().rsplit(transport.Channel.sep, 1)[0], bytes(answer[1])
             return answer if _passes(queue, raw, lambda: message.check_task(raw, queue)) else None
@@ -73,9 +73,9 @@ class GatedQoS(transport.QoS):
         with self.channel.conn_or_acquire(client) as opened:
             raw = opened.hget(self.unacked_key, tag)
             if raw is None or _passes(self.unacked_key, raw, lambda: message.check_unacknowledged(raw)):
-                super().restore_by_tag(tag, opened, leftmost)
+                super().restore_by_tag(tag, opened, leftmost)  # type: ignore[no-untyped-call]
             else:
-                self._remove_from_indices(tag).execute()
+                self._remove_from_indices(tag).execute()  # type: ignore[no-untyped-call]
 
 
 class GatedChannel(transport.Channel):
