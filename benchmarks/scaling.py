@@ -1,8 +1,8 @@
 """What more workers and longer backlogs do, with models that compute nothing: only the queue is at work.
 
-Two vocoders and eight beside one, each a device of its own that takes a while over a window; and a thousand windows that wait in
-ten jobs, or in fifty. Jobs are accepted, stopped, and all let go at once, so that what is measured is their work alone;
-windows of a backlog are short.
+Two vocoders and eight beside one, each a device of its own that takes a while over a window; and a thousand windows
+that wait in ten jobs, or in fifty. Jobs are accepted, stopped, and all let go at once, so that what is measured is
+their work alone; windows of a backlog are short.
 """
 
 import tempfile
@@ -23,6 +23,7 @@ from bench import (
     relay_processes,
     simulated,
     speech,
+    stores,
     vox,
 )
 
@@ -33,7 +34,7 @@ from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
 from voxrelay.relay.job import new_id
 
-DEVICE, WINDOWS, CROWD = 0.25, 32, 8
+DEVICE, WINDOWS, CROWD = 0.25, 24, 8
 BACKLOG, JOBS = 1000, (10, 50)
 WITHIN = 0.1  # of each other
 SHORT = {"window": {"seconds": 1.28, "context": 0.32}}  # of the backlogs: less FLAC, and so more of the queue
