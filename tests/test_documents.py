@@ -96,6 +96,17 @@ def test_every_command_is_one_that_there_is(command: Command) -> None:
             assert program in STRANGERS, command.text
 
 
+SCRIPTS = [block for page in PAGES for block in documents.blocks(page, "bash")]  # for machines that are not here
+
+
+@pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: f"{block.page.relative_to(ROOT)}:{block.line}")
+def test_scripts_for_elsewhere_are_scripts(block: documents.Block) -> None:
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+    for line in block.text.splitlines():
+        if line.startswith("vox "):
+            assert not documents.parse(line.split()[1:]), line
+
+
 class Story:
     """A page read by somebody who types what it says, in a folder that holds the files it names."""
 
