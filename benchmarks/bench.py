@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def main(measure: Callable[[Size], Report], about: str) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement; medians are told (default: 5)")
     parser.add_argument("--small", action="store_true", help="only see that it runs")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended, it takes its relay with it
     name = Path(sys.argv[0]).stem
     before, began = machine(), time.time()
     report = measure(Size(1 if asked.small else asked.rounds, asked.small))
