@@ -32,7 +32,10 @@ from voxrelay.producer.conversion import Conversion
 from voxrelay.producer.plan import Plan, plan_conversion
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
+from voxrelay.relay import keys
 from voxrelay.relay.job import new_id
+from voxrelay.relay.queue import unacknowledged
+from voxrelay.relay.queue import waiting as queued
 
 DEVICE, WINDOWS, CROWD = 0.25, 24, 8
 BACKLOG, JOBS = 1000, (10, 50)
@@ -50,6 +53,10 @@ def waiting(producer: Producer, session: Session, source: Path, voice: Path, job
         submit(session, mine.manifest, sounds=sounds, clips=mine.clips)
         held.append(Conversion(session, mine.manifest.id))
         held[-1].pause()
+    queues = [keys.queue(link.stage, link.model) for link in plan.manifest.chain]
+    broker = session.stores.tensors
+    while unacknowledged(broker) or any(each.depth for each in queued(broker, queues).values()):
+        time.sleep(0.05)  # what was released before it was stopped is dropped by now, and in nobody's hands
     return held
 
 
