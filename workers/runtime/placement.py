@@ -57,6 +57,8 @@ class Placement:
         return torch.device(wanted)
 
 
+_NO_KERNEL = "could not create a primitive"  # what oneDNN says
+
 CPU = Placement()  # what a pool does unless told otherwise
 
 
@@ -70,7 +72,7 @@ class Placed:
         """Compute without gradients.
 
         Raises:
-            BadConfigError: this machine cannot compile it.
+            BadConfigError: this machine cannot compile it, or compute it in that precision.
 
         """
         import torch
@@ -80,6 +82,9 @@ class Placed:
             try:
                 output = self._run(*(each.to(self._device) for each in inputs))
             except Exception as error:
+                if lower and _NO_KERNEL in str(error):  # an LSTM in bfloat16 without AVX-512, for one
+                    what = f"this processor does not compute it in {str(self._dtype).removeprefix('torch.')}"
+                    raise BadConfigError(what, hint="precision: float32") from error
                 if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                     raise
                 reason = str(error).strip().partition("\n")[0]

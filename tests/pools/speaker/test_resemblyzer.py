@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import resemblyzer as package
 
-from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import Audio
 from voxrelay.workers.runtime.placement import Placement
 from voxrelay.workers.speaker import resemblyzer
@@ -60,7 +60,12 @@ def test_equals_resemblyzers_own_chain(model: resemblyzer.Resemblyzer) -> None:
 
 def test_a_lower_precision_hears_the_same_voice(model: resemblyzer.Resemblyzer) -> None:
     lower = resemblyzer.load(Placement(precision="bfloat16"))
-    [full], [rough] = model.embed([buzz(3)]), lower.embed([buzz(3)])
+    [full] = model.embed([buzz(3)])
+    try:
+        [rough] = lower.embed([buzz(3)])
+    except BadConfigError as error:
+        assert error.hint == "precision: float32"
+        pytest.skip(str(error))
     assert rough.data.dtype == np.float32
     assert 0.99 < full.data @ rough.data < 1 - 1e-7
 
