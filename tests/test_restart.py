@@ -13,7 +13,7 @@ import yaml
 from conftest import VOX, own_home, vox, vox_json
 
 POOLS = ("mel", "vocoder")
-SECONDS = 180
+SECONDS = 420
 
 
 def test_a_restart_under_load_is_not_heard(

@@ -64,7 +64,6 @@ def test_a_lower_precision_hears_the_same_voice(model: resemblyzer.Resemblyzer) 
     try:
         [rough] = lower.embed([buzz(3)])
     except BadConfigError as error:
-        assert error.hint == "precision: float32"
         pytest.skip(str(error))
     assert rough.data.dtype == np.float32
     assert 0.99 < full.data @ rough.data < 1 - 1e-7
