@@ -1,8 +1,9 @@
 """Conversions by the pools of the default profile, beside the same models alone: one long, many short, a first sound.
 
-The pools are those of queues.yml, one process of one thread each, on a private relay that keeps jobs on the disk. The
-models alone are called in turn, on the same windows, in one process of one thread: no FLAC, no files, no queue. Both
-know the voice, as after a first conversion. They take turns, round by round.
+The pools are those of queues.yml, one process of one thread each but for two vocoders, who have three quarters of the
+work, on a private relay that keeps jobs on the disk. The models alone are called in turn, on the same windows, in one
+process of one thread: no FLAC, no files, no queue. Both know the voice, as after a first conversion. They take turns,
+round by round.
 """
 
 import tempfile
@@ -17,6 +18,7 @@ from bench import Alone, Report, Row, Size, main, ratio, relay, speech, vox
 from voxrelay import Producer
 
 LONG, CLIP, CLIPS, WARM = 60, 6, 40, 6
+POOLS = {"pools": {"vocoder": {"workers": 2}}}
 SHARE = 4  # the models alone convert every fourth of the clips, which are equally long, and are reckoned for all
 COMPUTED = ("survey", "content", "mel", "vocoder")
 
