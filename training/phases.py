@@ -50,7 +50,7 @@ class Course:
         average: weight of the past in the moving average of what is exported.
         decay: weight decay of AdamW.
         bf16: whether networks compute in bfloat16; losses and spectra never do. None: where the processor has
-            instructions for it. One that has not is ten times slower than in float32.
+            instructions for it. One that has not is several times slower than in float32.
         log_every: steps between two records of the losses.
         validate_every: steps between two looks at the held-back speakers.
         checkpoint_minutes: between two checkpoints.
