@@ -9,7 +9,6 @@ import ipaddress
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from celery.app.control import Control
@@ -47,11 +46,7 @@ def user(env: Mapping[str, str]) -> str:
     """
     found, where = env.get(USER, ""), USER
     if path := env.get(USER_FILE):
-        where = path
-        try:
-            found = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadConfigError(f"cannot be read: {error}", where=path, hint=f"see {USER_FILE}") from error
+        found, where = configuration.read_secret(path, USER_FILE), path
     name, _, password = found.partition(":")
     if found and not (name and password):
         raise BadConfigError("is not user:password", where=where)

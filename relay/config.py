@@ -259,6 +259,19 @@ def _with_password(url: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:{quote(password, safe='')}@{host}"))
 
 
+def read_secret(path: str, variable: str) -> str:
+    """Read the file that a variable names, without the space around what it holds.
+
+    Raises:
+        BadConfigError: it cannot be read.
+
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfigError(f"cannot be read: {type(error).__name__}", where=path, hint=f"see {variable}") from error
+
+
 def _password(env: Mapping[str, str]) -> str:
     """Read the file of the password, if one is named.
 
@@ -268,13 +281,7 @@ def _password(env: Mapping[str, str]) -> str:
     """
     if not (path := env.get(PASSWORD_FILE)):
         return ""
-    try:
-        found = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfigError(
-            f"cannot be read: {type(error).__name__}", where=path, hint=f"see {PASSWORD_FILE}"
-        ) from error
-    if not found:
+    if not (found := read_secret(path, PASSWORD_FILE)):
         raise BadConfigError("is empty", where=path, hint=f"{PASSWORD_FILE} names a file with the password of Redis")
     return found
 

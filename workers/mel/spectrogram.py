@@ -4,14 +4,12 @@ As published with HiFi-GAN (https://github.com/jik876/hifi-gan, ``meldataset.mel
 so that every vocoder trained on that definition reads them.
 """
 
-from functools import lru_cache
-
 import librosa
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from voxrelay.relay.tensors import MEL, Audio, Mel
+from voxrelay.workers.runtime.filters import mel_filters
 
 _MARGIN = (MEL.fft - MEL.hop) // 2
 
@@ -36,13 +34,4 @@ def log_mel(audio: Audio) -> Mel:
     # In float64: float32 transforms are off by more than the quietest bands are loud.
     spectrum = np.fft.rfft(frames * librosa.filters.get_window("hann", MEL.window), MEL.fft)
     magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
-    return Mel(np.log(np.maximum(magnitude @ _filters().T, 1e-5)).astype(np.float32))
-
-
-@lru_cache(maxsize=1)
-def _filters() -> NDArray[np.float32]:
-    """Slaney's mel filters, [bands, bins]."""
-    filters: NDArray[np.float32] = librosa.filters.mel(
-        sr=MEL.rate, n_fft=MEL.fft, n_mels=MEL.bands, fmin=MEL.low, fmax=MEL.high
-    )
-    return filters
+    return Mel(np.log(np.maximum(magnitude @ mel_filters().T, 1e-5)).astype(np.float32))

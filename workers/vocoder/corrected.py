@@ -44,11 +44,14 @@ class Corrected(nn.Module):
         sound: torch.Tensor = self.generator(mel)
         with torch.autocast(sound.device.type, enabled=False):
             sound = sound.float()
-            for _ in range(self._rounds if sound.shape[-1] > _MARGIN else 0):
-                sound = self._correct(sound, mel.float())
+            if sound.shape[-1] > _MARGIN:
+                squares = self.window.square()[None, :, None].expand(1, -1, mel.shape[-1])
+                weight = self._overlap(squares, sound.shape[-1] + 2 * _MARGIN).clamp_min(_RARE)
+                for _ in range(self._rounds):
+                    sound = self._correct(sound, mel.float(), weight)
         return sound
 
-    def _correct(self, sound: torch.Tensor, mel: torch.Tensor) -> torch.Tensor:
+    def _correct(self, sound: torch.Tensor, mel: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         padded = functional.pad(sound[:, None], (_MARGIN, _MARGIN), mode="reflect")[:, 0]
         spectrum = torch.stft(padded, MEL.fft, MEL.hop, MEL.window, self.window, center=False, return_complex=True)
         magnitudes = (spectrum.real.square() + spectrum.imag.square() + _POWER).sqrt()
@@ -56,8 +59,7 @@ class Corrected(nn.Module):
         gain = self.share.T @ (mel - found).clamp(-_MOST, _MOST)
         frames = torch.fft.irfft(spectrum * gain.exp(), MEL.fft, dim=1) * self.window[:, None]
         whole = self._overlap(frames, padded.shape[-1])
-        weight = self._overlap(self.window.square()[None, :, None].expand(1, -1, frames.shape[2]), padded.shape[-1])
-        return (whole / weight.clamp_min(_RARE))[:, _MARGIN:-_MARGIN]
+        return (whole / weight)[:, _MARGIN:-_MARGIN]
 
     @staticmethod
     def _overlap(frames: torch.Tensor, samples: int) -> torch.Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import MEL, Audio, Mel
-from voxrelay.workers.vocoder.filters import mel_filters
+from voxrelay.workers.runtime.filters import mel_filters
 
 _MARGIN = (MEL.fft - MEL.hop) // 2
 _UPDATES = 10

@@ -1,10 +1,10 @@
 """HiFi-GAN with official or own weights: see :mod:`~voxrelay.workers.vocoder.generator`."""
 
 from voxrelay.relay.errors import BadConfigError
+from voxrelay.workers.runtime.filters import mel_filters
 from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
 from voxrelay.workers.vocoder.corrected import Corrected
-from voxrelay.workers.vocoder.filters import mel_filters
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.neural import Neural
 from voxrelay.workers.vocoder.published import Published, configuration_of, fill

@@ -9,9 +9,9 @@ from torch import nn
 
 from voxrelay.relay.errors import BadConfigError
 from voxrelay.relay.tensors import MEL, Mel
+from voxrelay.workers.runtime.filters import mel_filters
 from voxrelay.workers.vocoder import hifigan
 from voxrelay.workers.vocoder.corrected import Corrected
-from voxrelay.workers.vocoder.filters import mel_filters
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 
 MARGIN = (MEL.fft - MEL.hop) // 2

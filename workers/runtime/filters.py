@@ -1,4 +1,4 @@
-"""Filters of the mels that vocoders take."""
+"""Filters of the mels that pass between acoustic models and vocoders."""
 
 from functools import lru_cache
 
