@@ -31,7 +31,7 @@ PARSED = {
     r"^git |^cd /opt": "two checkouts of two versions",
     r"^docker |^for who|^\. \./\.env|PASSWORD@localhost|^redis-server": "containers: test_compose.py",
     r"vox flower": "an environment of its own: test_flower.py",
-    r"--install-completion": "finds out which shell it runs in: test_help.py",
+    r"--(install|show)-completion": "finds out which shell it runs in: test_help.py",
     r"^sed |^jq ": "not ours",
 }
 STRANGERS = {
