@@ -12,13 +12,16 @@ from voxrelay.relay import clock
 from voxrelay.relay.tensors import MEL
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.draw import Draw
+from voxrelay.training.features import Rows
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
 from voxrelay.workers.mel.following import prosody_rows
 from voxrelay.workers.mel.pitch import Prosody, Register, register
+from voxrelay.workers.mel.timbre import timbre
 
 Floats = NDArray[np.float32]
 _PER_SECOND = clock.SOUND_RATE / MEL.hop  # mel frames
+_STRETCHES, _LONGEST, _SHORTEST = 4, 258, 64  # that a timbre is averaged over: their number at most, frames of each
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,14 @@ class Told:
     """What the network is told, and the mel that it is to make; all at the mel's rate, float32.
 
     ``content`` [batch, frames, features], ``prosody`` [batch, frames, 3], ``voice`` [batch, 256],
-    ``register`` [batch, 2], ``mel`` [batch, frames, 80].
+    ``register`` [batch, 2], ``timbre`` [batch, 80], ``mel`` [batch, frames, 80].
     """
 
     content: torch.Tensor
     prosody: torch.Tensor
     voice: torch.Tensor
     register: torch.Tensor
+    timbre: torch.Tensor
     mel: torch.Tensor
 
     def to(self, device: torch.device) -> "Told":
@@ -45,7 +49,7 @@ class Told:
 
 
 class Speakers:
-    """Registers and partial voices of everybody in a cache."""
+    """Registers, partial voices and spectra of everybody in a cache."""
 
     def __init__(self, cache: Cache, material: Material) -> None:
         self._material = material
@@ -68,6 +72,13 @@ class Speakers:
             rows.append(found)
         whole = np.concatenate(rows)
         return whole if len(whole) else self.partials(speaker)
+
+    def spectra(self, speaker: str, clip: Clip, begin: int, end: int) -> list[Rows]:
+        """Return log-mel spectrograms, [frames, 80], of what the speaker says elsewhere than in frames of a clip."""
+        own = self._material.mels.of(clip)
+        found = [self._material.mels.of(other) for other in self.clips[speaker] if other.start != clip.start]
+        long = [mel for mel in found or [own[:begin], own[end:]] if len(mel) >= _SHORTEST]
+        return long or [own]
 
 
 class Batches:
@@ -98,7 +109,7 @@ class Source:
         self.speakers = Speakers(cache, material)
 
     def crop(self, random: np.random.Generator, frames: int) -> list[Floats]:
-        """Draw a crop of so many mel frames: content, prosody, voice, register, mel."""
+        """Draw a crop of so many mel frames: content, prosody, voice, register, timbre, mel."""
         clip = self._draw.clip(random)
         while len(self._material.mels.of(clip)) < frames:
             clip = self._draw.clip(random)
@@ -107,7 +118,8 @@ class Source:
         told = cut(self._material, clip, start, frames)
         told[0] += doubt.content * random.standard_normal(told[0].shape, dtype=np.float32)
         told[1][:, 2] += doubt.loudness * random.normal()
-        return [*told[:2], self._voice(random, clip, start, frames), self._register(random, clip.speaker), told[2]]
+        whose = self._voice(random, clip, start, frames), self._register(random, clip.speaker)
+        return [*told[:2], *whose, self._timbre(random, clip, start, frames), told[2]]
 
     def _voice(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> Floats:
         """Average some of the speaker's partial voices from elsewhere, and blur the mean."""
@@ -117,6 +129,16 @@ class Source:
         mean = unit(rows[random.integers(len(rows), size=count)].mean(axis=0))
         noise = random.standard_normal(len(mean), dtype=np.float32) / np.sqrt(len(mean), dtype=np.float32)
         return unit(mean + random.uniform(0, doubt.voice) * noise)
+
+    def _timbre(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> Floats:
+        """Average the spectra of some stretches of the speaker from elsewhere."""
+        mels = self.speakers.spectra(clip.speaker, clip, start, start + frames)
+        chosen = []
+        for place in random.integers(len(mels), size=random.integers(1, _STRETCHES + 1)):
+            begin = int(random.integers(max(len(mels[place]) - _LONGEST, 0) + 1))
+            chosen.append(mels[place][begin : begin + _LONGEST])
+        noise = self._config.doubt.timbre * random.standard_normal(MEL.bands, dtype=np.float32)
+        return timbre(chosen) + noise
 
     def _register(self, random: np.random.Generator, speaker: str) -> Floats:
         known, doubt = self.speakers.registers[speaker], self._config.doubt.register
@@ -143,7 +165,7 @@ def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]
 
 
 def stack(crops: list[list[Floats]]) -> Told:
-    """Make a batch of crops of one length: content, prosody, voice, register, mel each."""
+    """Make a batch of crops of one length: content, prosody, voice, register, timbre, mel each."""
     return Told(*(torch.from_numpy(np.stack(column)) for column in zip(*crops, strict=True)))
 
 

@@ -23,6 +23,8 @@ class Weights:
         adversarial: what the discriminators say.
         voice: distance of the voice that Resemblyzer hears from the one that was asked for.
         content: distance of what the content encoder hears from what was to be said.
+        timbre: of conversions, L1 of their mean spectrum from that of what was said, moved by what lies between the
+            timbres of the two voices.
 
     """
 
@@ -31,6 +33,7 @@ class Weights:
     adversarial: Weight = 0.0
     voice: Weight = 0.0
     content: Weight = 0.0
+    timbre: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -79,6 +82,7 @@ class Doubt:
         partials: range of how many stretches of 1.6 s a voice is the mean of.
         register: standard deviation of noise on the median of log F0.
         loudness: dB, standard deviation of an offset.
+        timbre: standard deviation of noise on each band of a mean spectrum.
 
     """
 
@@ -87,6 +91,7 @@ class Doubt:
     partials: tuple[Count, Count] = (1, 6)
     register: Weight = 0.03
     loudness: Weight = 1.5
+    timbre: Weight = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

@@ -40,7 +40,7 @@ class Learner:
         rate = phase.rate_at(state.step - begin)
         asked = told.joined(converted(told)) if phase.convert else told
         with torch.set_grad_enabled(phase.generates), state.autocast():
-            made = state.generator(asked.content, asked.prosody, asked.voice, asked.register).float()
+            made = state.generator(asked.content, asked.prosody, asked.voice, asked.register, asked.timbre).float()
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(told.mel, made.detach(), rate)
@@ -68,6 +68,8 @@ class Learner:
             parts |= self._judgement(asked.mel[:own], made, own)
         if phase.heard:
             parts |= self._hearing(asked, made)
+        if phase.convert:
+            parts["timbre"] = shift(asked, made, own)
         weights = asdict(phase.weights)
         loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         norm = state.move(state.generator, state.generator_optimiser, loss, rate, self.config.clip)
@@ -102,11 +104,21 @@ def distance(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     return torch.stack(parts).sum()
 
 
+def shift(asked: Told, made: torch.Tensor, own: int) -> torch.Tensor:
+    """Compare mean spectra of conversions with those of what was said, moved by what lies between the timbres.
+
+    The first ``own`` are what was said, the others their conversions; over the loud frames, as a timbre is.
+    """
+    true, levels = asked.mel[:own], asked.mel[:own].mean(dim=-1)
+    loud = (levels >= levels.mean(dim=1, keepdim=True)).float()[..., None]
+    found = ((made[own:] - true) * loud).sum(dim=1) / loud.sum(dim=1)
+    return functional.l1_loss(found, asked.timbre[own:] - asked.timbre[:own])
+
+
 def converted(told: Told) -> Told:
     """Ask for the same in the voice of the next speaker of the batch, the melody moved into their register."""
-    voice, register = told.voice.roll(1, dims=0), told.register.roll(1, dims=0)
+    voice, register, timbre = (whose.roll(1, dims=0) for whose in (told.voice, told.register, told.timbre))
     middle, spread = told.register[:, None].unbind(dim=-1)
     pitch = (told.prosody[..., 0] - middle) / spread * register[:, 1:] + register[:, :1]
-    return replace(
-        told, voice=voice, register=register, prosody=torch.cat([pitch[..., None], told.prosody[..., 1:]], -1)
-    )
+    prosody = torch.cat([pitch[..., None], told.prosody[..., 1:]], -1)
+    return replace(told, voice=voice, register=register, timbre=timbre, prosody=prosody)

@@ -30,13 +30,14 @@ It makes a log-mel spectrogram and claims none of the published figures. It was 
 whose weights are {weights}.
 safetensors; its shape stands in the header."""
 _STYLES = {
-    "gr0": "GR0 (ICASSP 2024): content, pitch and loudness by time, one Resemblyzer embedding in every layer",
+    "gr0": "GR0 (ICASSP 2024): content, pitch and loudness by time, one vector in every layer: a Resemblyzer embedding "
+    "with the register and the mean spectrum of the reference",
     "autovc-f0": "AutoVC_F0 (arXiv 2004.07370): content through a narrow neck, a melody without its register",
 }
 _MEASURED = """\
 The middle three seconds of one recording of each, unseen in training, said again in their own voice: L1 of the log-mel
-(natural logarithm), the same when the voice and register are another speaker's, and variance over time as a share of
-the true one's. None of these is an opinion of a listener."""
+(natural logarithm), the same when voice, register and timbre are another speaker's, and variance over time as a share
+of the true one's. None of these is an opinion of a listener."""
 
 
 class MelRecipe:

@@ -12,6 +12,7 @@ from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.mel.batches import Speakers, Told, cut, stack, unit
 from voxrelay.training.mel.material import Material
 from voxrelay.workers.mel.networks import Network
+from voxrelay.workers.mel.timbre import timbre
 
 _FRAMES = 258  # three seconds
 
@@ -34,7 +35,7 @@ class Validation:
         """Measure.
 
         Returns:
-            ``mel``: L1 of the log-mel; ``stranger``: the same when it is driven by the voice and register of
+            ``mel``: L1 of the log-mel; ``stranger``: the same when it is driven by voice, register and timbre of
             the next speaker of the list, which must be worse; ``lively``: variance over time, as a share of the
             true one's, mean over bands; also by corpus and sex.
 
@@ -43,8 +44,8 @@ class Validation:
         found: dict[str, list[float]] = defaultdict(list)
         for i, (clip, told) in enumerate(zip(self._clips, self._told, strict=True)):
             true, other = told.to(device), self._told[(i + 1) % len(self._told)].to(device)
-            made = network(true.content, true.prosody, true.voice, true.register)
-            strange = network(true.content, true.prosody, other.voice, other.register)
+            made = network(true.content, true.prosody, true.voice, true.register, true.timbre)
+            strange = network(true.content, true.prosody, other.voice, other.register, other.timbre)
             figures = {
                 "mel": functional.l1_loss(made, true.mel),
                 "stranger": functional.l1_loss(strange, true.mel),
@@ -65,4 +66,5 @@ def _middle(material: Material, speakers: Speakers, clip: Clip) -> Told:
     rows = np.concatenate([np.asarray(material.voices.of(other), dtype=np.float32) for other in rest or [clip]])
     own = speakers.registers[clip.speaker]
     lie = np.array([own.median, own.spread], dtype=np.float32)
-    return stack([[content, prosody, unit(rows.mean(axis=0)), lie, mel]])
+    mean = timbre([material.mels.of(other) for other in rest or [clip]])
+    return stack([[content, prosody, unit(rows.mean(axis=0)), lie, mean, mel]])

@@ -63,7 +63,12 @@ class Bottleneck(nn.Module):
         self.mend = nn.Conv1d(shape.postnet, MEL.bands, _KERNEL, padding=_KERNEL // 2)
 
     def forward(
-        self, content: torch.Tensor, prosody: torch.Tensor, voice: torch.Tensor, register: torch.Tensor
+        self,
+        content: torch.Tensor,
+        prosody: torch.Tensor,
+        voice: torch.Tensor,
+        register: torch.Tensor,
+        timbre: torch.Tensor,  # noqa: ARG002 - it knows a voice by its embedding alone
     ) -> torch.Tensor:
         """Make a mel spectrogram; arguments and result are those of ``Modulated.forward``."""
         frames = content.shape[1]

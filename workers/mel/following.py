@@ -2,19 +2,30 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.tensors import Audio, Content, Mel
+from voxrelay.relay.tensors import Audio, Content, Floats, Mel
 from voxrelay.workers.mel.networks import VOICE, Network, to_mel_frames
 from voxrelay.workers.mel.pitch import Prosody, Register, register
+from voxrelay.workers.mel.spectrogram import log_mel
+from voxrelay.workers.mel.timbre import timbre
 from voxrelay.workers.runtime.model import Target
 from voxrelay.workers.runtime.placement import Placement
 
-_CACHED = 16  # registers of targets
+_CACHED = 16  # targets
 _SPREADS = (0.6, 1.6)  # how much livelier or flatter a target may make the melody
+
+
+@dataclass(frozen=True)
+class Nature:
+    """What the recordings of a target tell beside its embedding."""
+
+    register: Register
+    timbre: Floats
 
 
 class Following:
@@ -30,7 +41,7 @@ class Following:
     def __init__(self, network: Network, content: str, placement: Placement) -> None:
         self._generate, self._content, self._features = placement.place(network), content, network.shape.features
         self._relative = network.relative
-        self._registers: OrderedDict[str, Register] = OrderedDict()
+        self._natures: OrderedDict[str, Nature] = OrderedDict()
 
     def survey(self, clips: Sequence[Audio]) -> list[float]:
         """Measure the register of a recording, from 16 kHz mono clips spread over it."""
@@ -60,9 +71,10 @@ class Following:
                 raise BadInputError(what, hint=hint)
             if target.voice.data.shape != (VOICE,):
                 raise BadInputError(f"a voice of {target.voice.model}", hint="it takes those of resemblyzer")
+        natures = [self._nature(target) for target in targets]
         registers = [
-            self._register(target) if target.transpose is None else _moved(Register(*survey), target.transpose)
-            for target, survey in zip(targets, surveys, strict=True)
+            own.register if target.transpose is None else _moved(Register(*survey), target.transpose)
+            for own, target, survey in zip(natures, targets, surveys, strict=True)
         ]
         prosody = [
             prosody_rows(Prosody.of(sound), Register(*survey), goal)
@@ -71,17 +83,18 @@ class Following:
         rows = np.stack([np.concatenate([c.data, p], axis=1) for c, p in zip(contents, prosody, strict=True)])
         frames = to_mel_frames(torch.from_numpy(rows).float())
         voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
-        told = [self._register(target) for target in targets] if self._relative else registers
+        told = [own.register for own in natures] if self._relative else registers
         lie = torch.tensor([[own.median, own.spread] for own in told])
-        mels = self._generate(frames[..., :-3], frames[..., -3:], voices, lie)
+        timbres = torch.from_numpy(np.stack([own.timbre for own in natures]))
+        mels = self._generate(frames[..., :-3], frames[..., -3:], voices, lie, timbres)
         return [Mel(mel) for mel in mels.numpy()]
 
-    def _register(self, target: Target) -> Register:
-        """Return the target's register, from the cache where it is there."""
-        found = self._registers.pop(target.id, None) or _register(target.sounds())
-        self._registers[target.id] = found
-        if len(self._registers) > _CACHED:
-            self._registers.popitem(last=False)
+    def _nature(self, target: Target) -> Nature:
+        """Listen to the target's recordings, unless it is remembered."""
+        found = self._natures.pop(target.id, None) or _nature(target.sounds())
+        self._natures[target.id] = found
+        if len(self._natures) > _CACHED:
+            self._natures.popitem(last=False)
         return found
 
 
@@ -94,6 +107,10 @@ def prosody_rows(prosody: Prosody, own: Register, goal: Register) -> np.ndarray:
 
 def _moved(own: Register, semitones: float) -> Register:
     return Register(own.median + semitones * float(np.log(2)) / 12, own.spread)
+
+
+def _nature(clips: Sequence[Audio]) -> Nature:
+    return Nature(_register(clips), timbre([log_mel(clip).data for clip in clips]))
 
 
 def _register(clips: Sequence[Audio]) -> Register:

@@ -20,7 +20,10 @@ _MEL = (-6.0, 2.5)  # mean and spread of a log-mel spectrogram, roughly
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of the network: ``features`` of content come in, ``condition`` is the width of the global vector."""
+    """Sizes of the network: ``features`` of content come in, ``condition`` is the width of the global vector.
+
+    ``timbre``: bands of the voice's mean spectrum that it holds beside the embedding; 0: it knows the embedding alone.
+    """
 
     features: int = 96
     channels: int = 256
@@ -28,6 +31,7 @@ class Shape:
     kernel: int = 7
     expansion: int = 3
     condition: int = 192
+    timbre: int = 0
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -44,7 +48,7 @@ class Modulated(nn.Module):
         super().__init__()
         self.shape = shape
         self.enter = nn.Conv1d(shape.features + _BINS + 2, shape.channels, 3, padding=1)
-        self.global_ = nn.Sequential(nn.Linear(VOICE + 2, shape.condition), nn.ReLU())
+        self.global_ = nn.Sequential(nn.Linear(VOICE + 2 + shape.timbre, shape.condition), nn.ReLU())
         self.blocks = nn.ModuleList(
             Block(shape.channels, shape.kernel, shape.expansion, shape.condition) for _ in range(shape.blocks)
         )
@@ -53,7 +57,12 @@ class Modulated(nn.Module):
         self.register_buffer("centres", torch.linspace(_LOWEST, _HIGHEST, _BINS), persistent=False)
 
     def forward(
-        self, content: torch.Tensor, prosody: torch.Tensor, voice: torch.Tensor, register: torch.Tensor
+        self,
+        content: torch.Tensor,
+        prosody: torch.Tensor,
+        voice: torch.Tensor,
+        register: torch.Tensor,
+        timbre: torch.Tensor,
     ) -> torch.Tensor:
         """Make a mel spectrogram.
 
@@ -62,6 +71,7 @@ class Modulated(nn.Module):
             prosody: log F0 without gaps, whether voiced (0 to 1), loudness in dB; [batch, frames, 3].
             voice: unit vectors, [batch, 256].
             register: median and spread of the voice's log F0, [batch, 2].
+            timbre: mean log-mel spectrum of the voice's speech, [batch, 80].
 
         Returns:
             natural logarithm as :data:`~voxrelay.relay.tensors.MEL`, [batch, frames, 80].
@@ -69,8 +79,9 @@ class Modulated(nn.Module):
         """
         x = self.enter(torch.cat([content, self._told(prosody)], dim=-1).transpose(1, 2))
         mean, spread = torch.tensor(_REGISTER, device=voice.device).T
-        # unit vectors of 256 numbers are small ones
-        condition = self.global_(torch.cat([voice * VOICE**0.5, (register - mean) / spread], dim=-1))
+        known = [voice * VOICE**0.5, (register - mean) / spread]  # unit vectors of 256 numbers are small ones
+        known.append((timbre[:, : self.shape.timbre] - _MEL[0]) / _MEL[1])
+        condition = self.global_(torch.cat(known, dim=-1))
         for block in self.blocks:
             x = block(x, condition)
         return self.leave(self.norm(x.transpose(1, 2))) * _MEL[1] + _MEL[0]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from scipy.ndimage import uniform_filter1d
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError
@@ -18,12 +19,13 @@ from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape
 from voxrelay.workers.mel.networks import read, to_mel_frames
 from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
 from voxrelay.workers.mel.stage import STAGE, Utterance
+from voxrelay.workers.mel.timbre import timbre
 from voxrelay.workers.runtime.model import FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
 SHAPES: dict[str, networks.Shape] = {
-    "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8),
+    "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80),
     "autovc-f0": bottleneck.Shape(features=6, neck=4, stride=8, channels=16, decoder=16, postnet=8),
 }
 
@@ -142,6 +144,20 @@ def test_the_register_of_the_target_is_told(model: Following) -> None:
     assert np.abs(say(model, buzz(120), target()) - say(model, buzz(120), target(hertz=100))).mean() > 0.01
 
 
+def test_a_timbre_is_that_of_speech_and_not_of_pauses() -> None:
+    loud, quiet = np.full((10, 80), -4.0), np.full((30, 80), -10.0)
+    loud[:, 40:] = -6.0
+    found = timbre([loud, quiet])
+    assert found.tolist() == [-4.0] * 40 + [-6.0] * 40
+
+
+@pytest.mark.parametrize("name", ["gr0"])
+def test_the_timbre_of_the_target_is_told(model: Following) -> None:
+    plain = target()
+    dull = replace(plain, id="dull", sounds=lambda: [Audio(uniform_filter1d(buzz(200).data, 5), RATE)])
+    assert np.abs(say(model, buzz(120), plain) - say(model, buzz(120), dull)).mean() > 0.01
+
+
 def test_a_melody_is_told_apart_from_its_register() -> None:
     pitch = torch.tensor([[[5.0, 1.0, 0.0], [5.3, 1.0, 0.0], [5.0, 0.0, 0.0]]])
     higher = pitch + torch.tensor([0.5, 0.0, 0.0])
@@ -189,7 +205,7 @@ def test_what_it_refuses(model: Following, weights: Path, name: str) -> None:
 
 def test_a_melody_may_be_moved_by_semitones_instead(model: Following, name: str) -> None:
     sound = buzz(120)
-    auto, moved = target(hertz=240), replace(target(hertz=100), transpose=12.0)
+    auto, moved = target(hertz=240), replace(target(hertz=240), transpose=12.0)
     if name == "gr0":  # which is told where pitch was moved to
         # an octave up is where a target of twice the pitch lies; only the spread that it is scaled by may differ
         assert np.abs(say(model, sound, auto) - say(model, sound, moved)).mean() < 0.1

@@ -37,7 +37,7 @@ ADVERSARIAL = replace(
     REBUILD, name="adversarial", weights=Weights(mel=1, feature=2, adversarial=0.1), discriminate=True
 )
 TINY = MelConfig(
-    shape=Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8),
+    shape=Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=MEL.bands),
     phases=(REBUILD, DISCRIMINATORS, ADVERSARIAL),
     held_back={"toy": 1},
     discriminator_channels=2,
@@ -161,6 +161,31 @@ def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
     figures = [made.learn(told) for _ in range(60)]
     assert float(figures[-1]["voice"]) < 0.7 * float(figures[0]["voice"])
     assert float(figures[-1]["content"]) < float(figures[0]["content"])
+
+
+def test_conversions_take_over_the_timbre(cache: Cache) -> None:
+    """Told a voice's mean spectrum and asked for no more, the network moves the source's to it."""
+    phase = replace(REBUILD, steps=80, learning_rate=5e-3, batch=4, crop=96, weights=Weights(timbre=1), convert=True)
+    made = recipe(cache, replace(TINY, phases=(phase,)))
+    told = next(made.feed(range(1)))
+    assert torch.equal(converted(told).timbre[1], told.timbre[0])
+    figures = [made.learn(told) for _ in range(80)]
+    assert float(figures[-1]["timbre"]) < 0.5 * float(figures[0]["timbre"])
+
+
+def test_a_timbre_comes_from_elsewhere_too(cache: Cache) -> None:
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
+    speakers, clip = Source(cache, found, (), TINY).speakers, cache.clips[0]
+    others = [other for other in cache.clips if other.speaker == clip.speaker and other.start != clip.start]
+    assert [len(mel) for mel in speakers.spectra(clip.speaker, clip, 40, 72)] == [
+        len(found.mels.of(other)) for other in others
+    ]
+    speakers.clips[clip.speaker] = [clip]
+    own = found.mels.of(clip)
+    [before, after] = speakers.spectra(clip.speaker, clip, 64, 100)
+    assert np.array_equal(before, own[:64])
+    assert np.array_equal(after, own[100:])
+    assert len(speakers.spectra(clip.speaker, clip, 10, len(own) - 10)[0]) == len(own)
 
 
 def test_a_converted_crop_has_its_target_s_melody(cache: Cache) -> None:
