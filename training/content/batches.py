@@ -28,12 +28,14 @@ _DRAWN = 160  # recordings, from which those of like length are batched
 class Batch:
     """Recordings, the longest first to fill its row.
 
-    ``views`` float32 [2, batch, 2 * frames, 80] and ``plain`` [batch, 2 * frames, 80] are log bands;
+    ``views`` float32 [2, batch, 2 * frames, 80] and ``plain`` [batch, 2 * frames, 80] are log bands, ``envelope`` those
+    of the undisguised spectral envelope, shaped as ``plain``;
     ``mask`` float32 [batch, frames]; ``speakers`` int64 [batch]; ``texts`` where they are known.
     """
 
     views: torch.Tensor
     plain: torch.Tensor
+    envelope: torch.Tensor
     mask: torch.Tensor
     speakers: torch.Tensor
     texts: tuple[Words | None, ...]
@@ -100,6 +102,7 @@ class Batches:
             views=torch.stack(
                 [_pad([self._views.draw(sound, random) for sound in sounds], 2 * length) for _ in range(2)]
             ),
+            envelope=_pad([self._views.envelope(sound) for sound in sounds], 2 * length),
             plain=_pad([self._views.plain(sound) for sound in sounds], 2 * length),
             mask=_pad([torch.ones(count) for count in frames], length),
             speakers=torch.tensor([number[clip.speaker] for clip in chosen]),

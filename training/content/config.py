@@ -18,14 +18,15 @@ class Weights:
     Args:
         phones: cross-entropy of frames against their phones.
         contrast: the same frame of two views against other frames (InfoNCE), and its distance.
-        bands: L1 of the undisguised bands, rebuilt from content and the speaker's name.
+        envelope: L1 of the bands of the undisguised spectral envelope, rebuilt from content and the speaker's name.
+            The envelope, for whoever is to rebuild harmonics has to know the pitch.
         speaker: reversed gradient of a classifier of speakers.
 
     """
 
     phones: Weight = 1.0
     contrast: Weight = 0.5
-    bands: Weight = 0.3
+    envelope: Weight = 0.3
     speaker: Weight = 0.0
 
 

@@ -38,7 +38,7 @@ class Learner:
         parts = {
             **self._phones(content, batch, phase),
             "contrast": self._contrast(content.unflatten(0, (2, -1)), batch.mask),
-            "bands": self._bands(content, batch),
+            "envelope": self._envelope(content, batch),
             **self._speaker(content, mask, batch, phase.weights.speaker),
         }
         weights = asdict(phase.weights) | {"speaker": 1.0}  # whose weight is in its gradient
@@ -99,10 +99,10 @@ class Learner:
         back = functional.cross_entropy(alike, answer)
         return 0.5 * (there + back)
 
-    def _bands(self, content: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _envelope(self, content: torch.Tensor, batch: Batch) -> torch.Tensor:
         with self.state.autocast():
             rebuilt = self.state.heads.rebuild(content, batch.speakers.repeat(2)).float()
-        wanted = self.state.encoder.normal(batch.plain).repeat(2, 1, 1)
+        wanted = self.state.encoder.normal(batch.envelope).repeat(2, 1, 1)
         wide = batch.mask.repeat(2, 1).repeat_interleave(2, dim=1)
         return ((rebuilt - wanted).abs().mean(dim=-1) * wide).sum() / wide.sum()
 

@@ -39,7 +39,7 @@ class Heads(nn.Module):
         self.guess = nn.Linear(_ADVERSARY, speakers)
 
     def rebuild(self, content: torch.Tensor, speakers: torch.Tensor) -> torch.Tensor:
-        """Rebuild normalised bands, [batch, frames, features] to [batch, 2 * frames, 80]."""
+        """Rebuild the normalised bands of the envelope, [batch, frames, features] to [batch, 2 * frames, 80]."""
         named = self.names(speakers)[:, None].expand(-1, content.shape[1], -1)
         x = self.enter(torch.cat([content, named], dim=-1)).transpose(1, 2)
         for block in self.blocks:

@@ -88,6 +88,10 @@ class Views:
         """Return the log bands of sound as it is: float32 [samples] to [samples / 160, 80]."""
         return bands.log_bands(sound[None], self._filters)[0]
 
+    def envelope(self, sound: torch.Tensor) -> torch.Tensor:
+        """Return the log bands of what lies under the harmonics of sound; shapes as for :meth:`plain`."""
+        return bands.to_log(enveloped(sound) @ self._filters.T)
+
     def draw(self, sound: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
         """Return the log bands of one disguise of sound; shapes as for :meth:`plain`."""
         config = self._config
@@ -144,11 +148,7 @@ def warped(sound: torch.Tensor, warp: Warp) -> torch.Tensor:
 
     """
     window = warp.window
-    margin = (window - HOP) // 2
-    # Frames are centred where the unchanged ones are, to half a sample.
-    padded = functional.pad(sound[None, None], (margin, window - HOP - margin), mode="reflect")[0, 0]
-    power = bands.powers(padded.unfold(0, window, HOP), torch.hann_window(window))
-    log = 0.5 * (power + _QUIET).log()
+    log = _log_magnitudes(sound, window)
     source = torch.arange(window // 2 + 1, dtype=torch.float32)
     goal = torch.arange(WINDOW // 2 + 1, dtype=torch.float32)
     here = goal.clamp(max=window // 2)
@@ -161,6 +161,21 @@ def warped(sound: torch.Tensor, warp: Warp) -> torch.Tensor:
         beyond = goal > window // 2
         fine[:, beyond] = (cepstrum @ _cosines(here, window))[:, beyond]
     return (2 * (fine + moved)).exp()
+
+
+def enveloped(sound: torch.Tensor) -> torch.Tensor:
+    """Return the power spectra of the cepstral envelope alone, as :func:`warped`."""
+    cepstrum = torch.fft.irfft(_log_magnitudes(sound, WINDOW), WINDOW)
+    cepstrum[:, _QUEFRENCY + 1 : WINDOW - _QUEFRENCY] = 0
+    return (2 * torch.fft.rfft(cepstrum).real).exp()
+
+
+def _log_magnitudes(sound: torch.Tensor, window: int) -> torch.Tensor:
+    """Return natural logarithms of magnitudes, [samples / 160, window / 2 + 1]."""
+    margin = (window - HOP) // 2
+    # Frames are centred where those of the pool's window are, to half a sample.
+    padded = functional.pad(sound[None, None], (margin, window - HOP - margin), mode="reflect")[0, 0]
+    return 0.5 * (bands.powers(padded.unfold(0, window, HOP), torch.hann_window(window)) + _QUIET).log()
 
 
 def _cosines(bins: torch.Tensor, window: int) -> torch.Tensor:

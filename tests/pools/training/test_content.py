@@ -109,6 +109,18 @@ def log_power(sound: torch.Tensor, warp: Warp) -> torch.Tensor:
     return warped(sound, warp)[10:40].mean(dim=0).log()
 
 
+def test_an_envelope_knows_the_vowel_and_not_its_pitch() -> None:
+    low, high, other = (views().envelope(vowel(*each))[10:40].mean(dim=0) for each in ((100, 1), (190, 1), (100, 1.2)))
+
+    def error(one: torch.Tensor, another: torch.Tensor) -> float:
+        difference = one - another
+        return float((difference - difference.mean()).abs().mean())
+
+    assert error(low, high) < 0.5 * error(low, other)
+    harmonics = views().plain(vowel(190, 1))[10:40].mean(dim=0)
+    assert views().envelope(vowel(190, 1))[10:40].mean(dim=0).diff().abs().mean() < 0.7 * harmonics.diff().abs().mean()
+
+
 @pytest.mark.parametrize("formants", [0.8, 1.25])
 @pytest.mark.parametrize("pitch", [0.75, 1.0, 1.3])
 def test_pitch_and_formants_move_independently(pitch: float, formants: float) -> None:
@@ -155,7 +167,7 @@ def test_learning_lowers_its_losses(tmp_path: Path) -> None:
     recipe = ContentRecipe(replace(TINY, phases=(long,)), toy(tmp_path), CPU)
     batch = next(recipe.feed(range(1)))
     figures = [recipe.learn(batch) for _ in range(60)]
-    for name in ("phones", "contrast", "bands", "speaker"):
+    for name in ("phones", "contrast", "envelope", "speaker"):
         assert float(figures[-1][name]) < 0.9 * float(figures[0][name]), name
 
 
