@@ -279,11 +279,11 @@ def test_converts_over_tls(settings: Mapping[str, str], male: Path, female: Path
     certified = {"--tls-cert-file": "redis.crt", "--tls-key-file": "redis.key", "--tls-ca-cert-file": "ca.crt"}
     files = [part for name, file in certified.items() for part in (name, str(tmp_path / file))]
     command = [binary, "--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", "--save", "", *files]
-    wrong = subprocess.run(
-        [binary, "--tls-port", "0", "--maxclients", "0"], capture_output=True, text=True, check=False
+    tried = subprocess.run(
+        [binary, "--port", "0", "--tls-port", str(port)], capture_output=True, text=True, check=False
     )
-    if ">>> 'tls-port" in wrong.stdout + wrong.stderr:  # it names the first setting that it does not take
-        pytest.skip("this redis-server was built without TLS")
+    if re.search("TLS support|>>> 'tls-port", tried.stdout + tried.stderr):  # others say that they miss a certificate
+        pytest.skip("needs a redis-server with TLS on PATH: the Valkey of the wheel has none")
     who = {"username": "operator", "password": PASSWORDS["operator"]}
     ready = redis.Redis(host="localhost", port=port, ssl=True, ssl_ca_certs=authority, **who)
     with running([*command, "--aclfile", str(users(tmp_path))], ready):
