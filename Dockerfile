@@ -8,7 +8,7 @@ COPY requirements.lock .
 RUN pip install --no-cache-dir "$(grep '^uv==' requirements.lock)"
 COPY . .
 RUN uv venv --python "$(command -v python3.11)" /env
-RUN uv pip install --no-cache --python /env/bin/python --constraint requirements.lock .
+RUN uv pip install --no-cache --compile-bytecode --python /env/bin/python --constraint requirements.lock .
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --no-create-home vox

@@ -16,8 +16,8 @@ else
 	$(VOX) convert examples/female.ogg --voice examples/male.ogg -o demo-female-to-male.wav --cold
 endif
 
-# Two at a time: most tests wait for workers to come up.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# Three at a time on two cores: most tests wait for workers to come up, or for one that is gone to be missed.
+SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
 test: lint environments
 	.venv/bin/pytest $(SIDE_BY_SIDE) -m "not slow"
 

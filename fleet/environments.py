@@ -4,12 +4,14 @@ A worker environment holds its lock and, of voxrelay, only ``relay`` and ``worke
 checks and monitoring, that room as well): a worker that imported the producer or the command line would fail at once.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +86,19 @@ def ensure(config: Config, names: Iterable[str], note: Note) -> None:
     for name in names:
         environment = find(name)
         if not environment.built:
-            build(config, environment, note)
+            with _alone(environment):
+                if not environment.built:  # by whom we waited for
+                    build(config, environment, note)
         _link_sources(environment)
+
+
+@contextmanager
+def _alone(environment: Environment) -> Iterator[None]:
+    """Wait until no other process builds this environment, and keep others from it."""
+    environment.folder.parent.mkdir(parents=True, exist_ok=True)
+    with environment.folder.with_name(f"{environment.name}.building").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def build(config: Config, environment: Environment, note: Note) -> None:

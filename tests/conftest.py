@@ -26,6 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 VOX = Path(sys.executable).with_name("vox")
 _URLS = ("REDIS_URL", "VOXRELAY_BROKER_URL", "VOXRELAY_JOBS_URL", "VOXRELAY_TENSORS_URL", "VOXRELAY_CONFIG")
 
+# Files that take minutes, longest first, so that no core waits for them at the end.
+LONG = ("test_pools", "test_documents", "test_benchmarks", "test_faults", "test_operations", "test_evaluation",
+        "test_restart", "test_relays", "test_outage", "test_train", "test_convert", "test_saved")  # fmt: skip
+APART = {"test_pools", "test_benchmarks", "test_faults", "test_outage"}  # whose tests share nothing
+
 _strangers = itertools.count(1)
 
 TOY = '''
@@ -46,10 +51,19 @@ def load(scale: float = 1.0) -> Level:
 '''
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests of a file run by one process, unless they share nothing, and those that take long run first."""
+    for item in items:
+        if item.path.stem not in APART:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The tests run a relay of their own in a home of their own, whatever the caller has, and several side by side."""
-    for name in _URLS:
+    for name in (*_URLS, "PYTHONDONTWRITEBYTECODE"):  # each `vox` would compile NumPy and Celery for itself
         os.environ.pop(name, None)
     os.environ |= own_home(tmp_path_factory.mktemp("session"))
 

@@ -5,6 +5,7 @@ PYTHONPATH=tests .venv/bin/python tests/screenshots.py docs/pictures
 Needs chromium. The vocoder waits for a device of its own, so that queues are to be seen.
 """
 
+import math
 import os
 import pty
 import shutil
@@ -22,7 +23,7 @@ from flowers import Flower
 from limits import toy
 from limits.bench import CLIPS, Bench, relay, speech, write
 
-RECORDINGS = 60
+RECORDINGS = 120
 WIDE, HIGH = 96, 13  # of the terminal
 
 
@@ -57,14 +58,16 @@ def picture_top(bench: Bench, work: Path, out: Path) -> None:
         said += os.read(near, 65536)
     top.terminate()
     top.wait()
-    frame = said.rpartition(b"\x1b[H")[2].replace(b"\r\n", b"\n").decode()
+    frame = said.split(b"\x1b[H")[-2].replace(b"\r\n", b"\n").decode()  # the last may be cut
     console = Console(record=True, width=WIDE, file=(work / "frame").open("w"), force_terminal=True)
     console.print(Text.from_ansi(frame.rstrip()))
-    console.save_svg(str(work / "top.svg"), title="vox top")
-    photograph(f"file://{work}/top.svg", out, size="1200,345")
+    svg = console.export_svg(title="vox top")
+    (work / "top.svg").write_text(svg)
+    wide, high = (math.ceil(float(side)) for side in svg.split('viewBox="0 0 ')[1].split('"')[0].split())
+    photograph(f"file://{work}/top.svg", out, size=f"{wide},{high}")
 
 
-def photograph(url: str, out: Path, size: str = "1400,720") -> None:
+def photograph(url: str, out: Path, size: str = "1640,720") -> None:
     """Have a browser without a window show a page for some seconds, and write what it shows."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=8000"]

@@ -31,6 +31,8 @@ def test_flower_tells_of_a_conversion(relay: dict[str, str], male: Path, female:
         for task in tasks.values():
             assert re.fullmatch(rf"{job} (window|reference) \d+", task["args"])
             assert task["result"] in (None, "None")
+            assert task["state"] == "SUCCESS"
+            assert task["received"] <= task["started"] <= task["succeeded"]  # no event was lost
         _refuses(flower)
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import redis
 from celery import Celery, signals
+from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import Ignore
 
 from voxrelay.relay import keys, presence
@@ -66,8 +67,16 @@ def serve(config: Config, pool: str) -> None:
         beat.leave()
 
 
+class AtOnce(EventDispatcher):
+    """Sends every event at once. Celery gathers them, and drops what one thread adds while another sends the lot."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's
+        super().__init__(*args, **{**kwargs, "buffer_group": None})
+
+
 def _work(app: Celery, desk: Desk, beat: Beat) -> None:
     """Take messages until SIGTERM; then finish those that were taken, and take no other."""
+    app.events.dispatcher_cls = AtOnce
     worker = app.Worker(
         hostname=f"{desk.pool}.{desk.process}@{desk.host}",
         pool="threads",
