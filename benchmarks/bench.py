@@ -1,8 +1,8 @@
 """What the benchmarks share: a relay of their own, the models alone, medians, tables, results.
 
-Each script is ``.venv/bin/python benchmarks/NAME.py [--rounds N] [--small]``. It prints its rows, the machine and what
-its own figures lean to, and writes all single figures to ``benchmarks/results/NAME.json``. It ends with 1 if a bound
-is missed. ``--small`` only shows that it runs.
+Each script is ``.venv/bin/python benchmarks/NAME.py [PART...] [--rounds N] [--small]``. It prints its rows, the machine
+and what its own figures lean to, and writes all single figures to ``benchmarks/results/NAME.json``, where the rows of
+parts that were not asked for stay. It ends with 1 if a bound is missed. ``--small`` only shows that it runs.
 """
 
 import argparse
@@ -44,10 +44,11 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: ``rounds`` of everything; ``small``: only enough to see that it runs."""
+    """How much is measured: ``rounds`` of ``parts``; ``small``: only enough to see that it runs."""
 
     rounds: int
     small: bool
+    parts: Sequence[str] = ()
 
     def of(self, full: int, small: int) -> int:
         """Return a count: the full one, or the small one."""
@@ -74,16 +75,21 @@ class Report:
     bias: str
 
 
-def main(measure: Callable[[Size], Report], about: str) -> None:
-    """Measure as the command line says, print, file, and fail if a bound is missed."""
+def main(measure: Callable[[Size], Report], about: str, parts: Sequence[str] = ()) -> None:
+    """Measure as the command line says, all ``parts`` or some, print, file, and fail if a bound is missed."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement; medians are told (default: 5)")
     parser.add_argument("--small", action="store_true", help="only see that it runs")
+    if parts:
+        parser.add_argument("part", nargs="*", help=f"of {', '.join(parts)} (default: all)")
     asked = parser.parse_args()
+    wanted = getattr(asked, "part", []) or parts
+    if unknown := set(wanted) - set(parts):
+        parser.error(f"no part {', '.join(sorted(unknown))}: there are {', '.join(parts)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended, it takes its relay with it
     name = Path(sys.argv[0]).stem
     before, began = machine(), time.time()
-    report = measure(Size(1 if asked.small else asked.rounds, asked.small))
+    report = measure(Size(1 if asked.small else asked.rounds, asked.small, wanted))
     print(f"\n| {name} | compared with | bound | measured | held |\n|---|---|---|---|---|")
     for row in report.rows:
         held = {True: "yes", False: "**no**", None: "-"}[row.held]
@@ -93,11 +99,17 @@ def main(measure: Callable[[Size], Report], about: str) -> None:
     )
     print(f"Leans to: {report.bias}", flush=True)
     if not asked.small:
-        RESULTS.mkdir(exist_ok=True)
         facts = {"machine": before, "time": began, "rounds": asked.rounds, "bias": report.bias}
-        text = json.dumps({**facts, "rows": [vars(row) for row in report.rows]}, indent=1)
-        (RESULTS / f"{name}.json").write_text(text + "\n")
+        _file(RESULTS / f"{name}.json", facts, [vars(row) for row in report.rows])
     sys.exit(0 if asked.small or all(row.held is not False for row in report.rows) else 1)
+
+
+def _file(path: Path, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was found; rows of other parts stay, in the order in which they came first."""
+    path.parent.mkdir(exist_ok=True)
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    found = {row["what"]: row for row in (*before, *rows)}
+    path.write_text(json.dumps({**facts, "rows": list(found.values())}, indent=1) + "\n")
 
 
 def machine() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Collect what the windows of a job become, in order, while they are made."""
 
+import math
 import os
 import socket
 import threading
@@ -20,6 +21,7 @@ from voxrelay.relay.job import Link, Part
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
+ACKNOWLEDGE_SECONDS = 1.0
 _LEASE_SECONDS = 15
 
 
@@ -92,6 +94,7 @@ class Collector(Watch):
         super().__init__(session, job, on_progress)
         self._holder = f"{socket.gethostname()} {os.getpid()}"
         self._leaving = threading.Event()
+        self._gone, self._removed_at = self.collected, -math.inf
 
     def __enter__(self) -> Self:
         jobs, key = self.session.stores.jobs, keys.collector(self.job)
@@ -132,13 +135,21 @@ class Collector(Watch):
             yield index, blob
 
     def acknowledge(self, index: int, shift: int = 0) -> None:
-        """Remove a window that was collected, in order; note the shift of the one after it, which was written."""
+        """Remove the windows up to this, which were collected; note the shift of the one after it, which was written.
+
+        Once a second: each time, Redis writes to its disk, and answers nobody meanwhile. Whoever goes on after an
+        interruption writes again what was not acknowledged.
+        """
+        if time.monotonic() - self._removed_at < ACKNOWLEDGE_SECONDS:
+            return
+        indexes = range(self._gone, index + 1)
         pipe = self.session.stores.jobs.pipeline()
         pipe.hset(keys.job(self.job), mapping={"collected": index + 1, "shift": shift})
-        pipe.hdel(keys.sources(self.job), str(index))
-        pipe.hdel(keys.results(self.job), str(index))
+        pipe.hdel(keys.sources(self.job), *map(str, indexes))
+        pipe.hdel(keys.results(self.job), *map(str, indexes))
         pipe.execute()
-        self.session.stores.tensors.delete(*self.manifest.window_keys(index))
+        self.session.stores.tensors.delete(*(key for each in indexes for key in self.manifest.window_keys(each)))
+        self._gone, self._removed_at = index + 1, time.monotonic()
 
     def sign(self, output: Path) -> None:
         """Note where the windows that are gone from Redis have gone to."""

@@ -21,7 +21,7 @@ from voxrelay.relay.connect import Stores
 from voxrelay.relay.job import Manifest, Part
 from voxrelay.relay.ledger import Ledger
 from voxrelay.relay.queue import send
-from voxrelay.relay.work import Work
+from voxrelay.relay.work import Work, last_filed
 
 # Units in flight until a reconciler has counted the workers.
 FIRST_ROOM = 6
@@ -48,11 +48,16 @@ class UnitId:
 
 @dataclass(frozen=True)
 class Lease:
-    """A unit that a worker has; ``alone``: it must not share a batch, for a worker has died with it."""
+    """A unit that a worker has.
+
+    ``alone``: it must not share a batch, for a worker has died with it. ``filed``: when a stage last filed its
+    output of it, in seconds since the epoch, if any did.
+    """
 
     unit: UnitId
     holder: str
     alone: bool
+    filed: float | None
 
 
 class Dispatch:
@@ -66,19 +71,30 @@ class Dispatch:
 
     def release(self) -> None:
         """Release as many units as there is room for."""
-        for raw in self._run("RELEASE", self.config.timeouts.patience, self.config.limits.in_flight or FIRST_ROOM):
+        for raw in self._run("RELEASE", *self._room()):
             self._send(UnitId.parse(raw))
 
     def take(self, unit: UnitId, holder: str) -> Lease | None:
-        """Take the lease of a unit; None if it has landed or is held by another: its message is to be dropped."""
-        answer = self._run("TAKE", unit, holder, self.config.timeouts.lease)
-        return Lease(unit, holder, alone=answer == 2) if answer else None  # noqa: PLR2004 - the script says so
+        """Take the lease of a unit; None: its message is to be dropped.
 
-    def begin(self, leases: Sequence[Lease]) -> None:
-        """Note which units are computed, and whether together: what a worker died with counts if it was alone."""
+        So it is if the unit has landed or is held by another, and if its job does not run.
+        """
+        answer, trace = self._run("TAKE", unit, holder, self.config.timeouts.lease)
+        if not answer:
+            return None
+        alone = answer == 2  # noqa: PLR2004 - the script says so
+        return Lease(unit, holder, alone=alone, filed=last_filed(trace) if trace else None)
+
+    def begin(self, leases: Sequence[Lease]) -> bool:
+        """Note which units are computed, and whether together: what a worker died with counts if it was alone.
+
+        Returns:
+            Whether any of their jobs runs.
+
+        """
         how = "alone" if len(leases) == 1 else "batched"
         units = [lease.unit for lease in leases]
-        self._run("BEGIN", f"{how} {leases[0].holder}", *units)
+        return bool(self._run("BEGIN", f"{how} {leases[0].holder}", *units))
 
     def renew(self, leases: Sequence[Lease]) -> None:
         """Renew leases."""
@@ -100,8 +116,8 @@ class Dispatch:
     def land(self, lease: Lease, work: Work, output: bytes) -> None:
         """File a unit's last output, once: it is in flight no more, and others are released."""
         facts = (work.stage, *work.pack())
-        self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.voices)
-        self.release()
+        for raw in self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.voices, *self._room()):
+            self._send(UnitId.parse(raw))
 
     def fail(self, lease: Lease, stage: Stage, error: str) -> None:
         """Count a failure of a unit that was computed alone; it is tried again later, or given up."""
@@ -183,6 +199,10 @@ class Dispatch:
             for name in self.ledger.manifest(job).voice_keys():
                 pipe.expire(name, self.config.lifetimes.voices)
         pipe.execute()
+
+    def _room(self) -> tuple[float, int]:
+        """Return what a release goes by: patience, and how many units may be in flight if nobody has counted."""
+        return self.config.timeouts.patience, self.config.limits.in_flight or FIRST_ROOM
 
     def _worth_sending(self, unit: UnitId, holder: str) -> bool:
         """Whether an overdue unit is sent again; one that its worker died with has failed if it was alone."""

@@ -39,7 +39,7 @@ def pack(samples: NDArray[np.float32], rate: int) -> bytes:
     buffer = io.BytesIO()
     with soundfile.SoundFile(buffer, "w", rate, 1, "PCM_16", format="FLAC") as file:
         file.comment = repr(scale)
-        file.write(np.rint(samples.astype(np.float64) / scale * FULL_SCALE).astype(np.int16))
+        file.write(np.rint(samples / np.float32(scale) * np.float32(FULL_SCALE)).astype(np.int16))
     return buffer.getvalue()
 
 

@@ -10,7 +10,7 @@ from voxrelay.relay.config import STAGES, Config, Stage
 from voxrelay.relay.connect import Client
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import JOB_ID, Event, Manifest, Part
-from voxrelay.relay.work import Work, last_filed, unit_field, unpack
+from voxrelay.relay.work import Work, unpack
 
 # running -> done -> collected; running <-> paused; running -> failed, which can be resumed; any -> cancelled
 ENDED = ("collected", "failed", "cancelled", "done")
@@ -88,11 +88,6 @@ class Ledger:
         """Remove the record of a job that has ended."""
         self.jobs.delete(keys.job(job_id), keys.trace(job_id), keys.log(job_id))
         self.jobs.zrem(keys.JOBS, job_id)
-
-    def filed(self, job_id: str, part: Part, index: int) -> float | None:
-        """Return when a stage last filed its output of a unit, if any did."""
-        raw = self.jobs.hget(keys.trace(job_id), unit_field(part, index))
-        return last_filed(raw) if raw else None
 
     def follow(self, job_id: str, seconds: float) -> Iterator[Event | None]:
         """Yield events that come after this call; None whenever ``seconds`` pass without one."""

@@ -154,64 +154,72 @@ return {'accepted', waiting, mine}
 """
 )
 
-# patience, room if nobody has said -> units
-RELEASE = (
-    _COMMON
-    + """
-local room, out = tonumber(redis.call('GET', 'vox:room') or ARGV[2]), {}
-while redis.call('ZCARD', flight) < room do
-  local id = redis.call('ZRANGE', rota, 0, 0)[1]
-  if not id then break end
-  local part, index = 'reference', false
-  if running(id) then
-    index = redis.call('LPOP', job(id, 'references'))
-    if not index and number(id, 'references_left') <= 0 then
-      part, index = 'window', redis.call('LPOP', job(id, 'again'))
-      if not index and number(id, 'next') < number(id, 'windows') then
-        index = redis.call('HINCRBY', job(id), 'next', 1) - 1
+_RELEASE = """
+local function release(patience, most)
+  local room, out = tonumber(redis.call('GET', 'vox:room') or most), {}
+  while redis.call('ZCARD', flight) < room do
+    local id = redis.call('ZRANGE', rota, 0, 0)[1]
+    if not id then break end
+    local part, index = 'reference', false
+    if running(id) then
+      index = redis.call('LPOP', job(id, 'references'))
+      if not index and number(id, 'references_left') <= 0 then
+        part, index = 'window', redis.call('LPOP', job(id, 'again'))
+        if not index and number(id, 'next') < number(id, 'windows') then
+          index = redis.call('HINCRBY', job(id), 'next', 1) - 1
+        end
       end
     end
-  end
-  if index then
-    local unit = id .. '|' .. part .. '|' .. index
-    if redis.call('ZADD', flight, 'NX', now + ARGV[1], unit) == 1 then
-      redis.call('HINCRBY', job(id), 'out', 1)
-      redis.call('EXPIRE', flight, number(id, 'lifetime'))
-      out[#out + 1] = unit
+    if index then
+      local unit = id .. '|' .. part .. '|' .. index
+      if redis.call('ZADD', flight, 'NX', now + patience, unit) == 1 then
+        redis.call('HINCRBY', job(id), 'out', 1)
+        redis.call('EXPIRE', flight, number(id, 'lifetime'))
+        out[#out + 1] = unit
+      end
+      seat(id)
+    else
+      redis.call('ZREM', rota, id)
     end
-    seat(id)
-  else
-    redis.call('ZREM', rota, id)
   end
+  return out
 end
-return out
 """
-)
 
-# unit, holder, lease -> 0: not in flight, or another's; 1; 2: to be computed alone
+# patience, room if nobody has said -> units
+RELEASE = _COMMON + _RELEASE + "return release(ARGV[1], ARGV[2])"
+
+# unit, holder, lease -> {0: not in flight, or another's; 1; 2: to be computed alone}, lines of its trace
 TAKE = (
     _COMMON
     + """
 in_passing()
 local lease = 'vox:lease:' .. ARGV[1]
-if not redis.call('ZSCORE', flight, ARGV[1]) then return 0 end
-if not redis.call('SET', lease, ARGV[2], 'NX', 'EX', ARGV[3]) and redis.call('GET', lease) ~= ARGV[2] then return 0 end
-return 1 + redis.call('HEXISTS', job(split(ARGV[1]), 'failures'), ARGV[1])
+local id, part, index = split(ARGV[1])
+if not running(id) or not redis.call('ZSCORE', flight, ARGV[1]) then return {0, ''} end
+if not redis.call('SET', lease, ARGV[2], 'NX', 'EX', ARGV[3]) and redis.call('GET', lease) ~= ARGV[2] then
+  return {0, ''}
+end
+return {1 + redis.call('HEXISTS', job(id, 'failures'), ARGV[1]),
+        redis.call('HGET', job(id, 'trace'), part .. ':' .. index) or ''}
 """
 )
 
-# how and by whom units are computed, the units...
+# how and by whom units are computed, the units... -> of how many the job runs
 BEGIN = (
     _COMMON
     + """
 in_passing()
+local wanted = 0
 for i = 2, #ARGV do
   local id = split(ARGV[i])
   if running(id) then
+    wanted = wanted + 1
     redis.call('HSET', job(id, 'taken'), ARGV[i], ARGV[1])
     keep(id, 'taken')
   end
 end
+return wanted
 """
 )
 
@@ -248,13 +256,15 @@ return 1
 """
 )
 
-# unit, stage, worker, its facts, line of the trace, output, lifetime of voices -> 1, or 0 if it had landed
+# unit, stage, worker, its facts, line of the trace, output, lifetime of voices, patience, room if nobody has said
+# -> units that are released: one script, and so one write to the disk
 LAND = (
     _COMMON
+    + _RELEASE
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
-if not running(id) or not ground(unit) then return 0 end
+if not running(id) or not ground(unit) then return release(ARGV[8], ARGV[9]) end  -- it had landed
 trace(id, part, index, ARGV[3], ARGV[4], ARGV[5])
 local new = part == 'window' and file(id, index, ARGV[6])
 tell(id, part, index, ARGV[2], '')
@@ -266,7 +276,7 @@ if part == 'window' then
 elseif redis.call('HINCRBY', job(id), 'references_left', -1) <= 0 then
   if prepared(id) then let_voice_go(id, ARGV[7]) else seat(id) end
 end
-return 1
+return release(ARGV[8], ARGV[9])
 """
 )
 

@@ -74,11 +74,6 @@ class Work(Worker):
         return _WORKER + name, worker, " ".join(map(str, line))
 
 
-def unit_field(part: Part, index: int) -> str:
-    """Return the field of a unit."""
-    return f"{part}:{index}"
-
-
 def unpack(trace: Mapping[bytes, bytes]) -> list[Work]:
     """Read fields of a trace, those of the workers among them; what was done again counts as it was done last."""
     fields = {name.decode(): value.decode() for name, value in trace.items()}

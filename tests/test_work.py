@@ -32,7 +32,7 @@ def trace(*works: Work) -> dict[bytes, bytes]:
     for each in works:
         name, facts, line = each.pack()
         fields[name] = [facts]
-        fields.setdefault(work.unit_field(each.part, each.index), []).append(line)
+        fields.setdefault(f"{each.part}:{each.index}", []).append(line)
     return {name.encode(): "\n".join(lines).encode() for name, lines in fields.items()}
 
 

@@ -17,8 +17,8 @@ from voxrelay.relay import flac
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
-from voxrelay.relay.errors import MissingError, StageError, VoxError
-from voxrelay.relay.job import JOB_ID, Link, Part
+from voxrelay.relay.errors import BadInputError, MissingError, StageError, VoxError
+from voxrelay.relay.job import Link, Part
 from voxrelay.relay.refused import put_aside
 from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.relay.work import Times, Work
@@ -46,7 +46,7 @@ class Desk:
         self._holding = threading.Lock()
         self.pace, self.metrics = Pace(), Metrics(config, pool)
         settings = config.pools[pool]
-        self.batcher = Batcher(settings.batch, settings.wait, self.dispatch.begin)
+        self.batcher = Batcher(settings.batch, settings.wait, self._begin)
 
     def handle(self, job: str, part: str, index: int, model: str, released: float) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
@@ -100,9 +100,10 @@ class Desk:
 
     def _check(self, job: str, part: str, index: int, model: str) -> Unit:
         """Hold a message against the job's manifest, the only truth; one that does not fit is dropped."""
-        if not JOB_ID.match(job) or self.ledger.state(job) != "running":
-            raise Ignore
-        manifest = self.ledger.manifest(job)
+        try:
+            manifest = self.ledger.manifest(job)
+        except BadInputError as error:
+            raise Ignore from error
         count = len(manifest.windows if part == "window" else manifest.references)
         asked = Link(stage=self.name, model=model)
         if part not in get_args(Part) or not 0 <= index < count or asked not in manifest.chain:
@@ -123,7 +124,8 @@ class Desk:
                 outcome = self._compute(unit, model, item, lease)
         blob = self._file(unit, outcome, last=last) if outcome else b""
         started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)
-        queued = self._queued(unit, released)
+        first = unit.manifest.links(unit.part)[0].stage == self.name
+        queued = released if first else lease.filed or released
         work = self._record(
             unit,
             model,
@@ -138,7 +140,8 @@ class Desk:
             if not unit.manifest.keep:
                 self.stores.tensors.delete(*unit.manifest.window_keys(unit.index))
         elif not self.dispatch.pass_on(lease, work):
-            raise Ignore  # the chain goes on from whoever has the unit now
+            self._take_back(unit)
+            raise Ignore  # the chain goes on from whoever has the unit now, if anybody
 
     def _is_cached(self, unit: Unit, *, last: bool) -> bool:
         """Whether another worker has filed this output; then the unit only passes through."""
@@ -148,8 +151,6 @@ class Desk:
 
     def _compute(self, unit: Unit, model: str, item: object, lease: Lease) -> Outcome:
         """Have the model run, with others of the same kind; nothing for a job that has ended meanwhile."""
-        if self.ledger.state(unit.manifest.id) != "running":
-            raise Ignore
 
         def run(items: Sequence[Any]) -> Sequence[Tensor]:
             with self.pace.computing():
@@ -158,10 +159,13 @@ class Desk:
         bucket = (model, unit.part, self.stage.bucket(item))
         return self.batcher.compute(run, item, bucket, ticket=lease, alone=lease.alone)
 
+    def _begin(self, leases: Sequence[Lease]) -> None:
+        """Note what is computed now; nothing is if all its jobs have ended."""
+        if not self.dispatch.begin(leases):
+            raise Ignore
+
     def _file(self, unit: Unit, outcome: Outcome, *, last: bool) -> bytes:
         """Write an output once; a window's last one is filed as it lands. Sound at rest is FLAC."""
-        if self.ledger.state(unit.manifest.id) != "running":
-            raise Ignore
         output = outcome.output
         if last and unit.part == "window":
             return flac.pack(output.data, output.rate) if isinstance(output, Audio) else output.to_bytes()
@@ -169,6 +173,11 @@ class Desk:
         lifetime = self.config.lifetimes.voices if unit.shared(self.name) else self.config.lifetimes.tensors
         self.stores.tensors.set(unit.output_key(self.name), blob, nx=True, ex=lifetime)
         return blob
+
+    def _take_back(self, unit: Unit) -> None:
+        """Remove an output that was written for a job after that had ended."""
+        if not unit.shared(self.name) and self.ledger.state(unit.manifest.id) != "running":
+            self.stores.tensors.delete(unit.output_key(self.name))
 
     def _record(self, unit: Unit, model: str, **facts: Any) -> Work:  # noqa: ANN401 - fields of Work
         return Work(
@@ -194,12 +203,6 @@ class Desk:
         log.warning("%s failed: %s", lease.unit, error)
         self.metrics.failed(model)
         self.dispatch.fail(lease, self.name, error)
-
-    def _queued(self, unit: Unit, released: float) -> float:
-        """Return when this unit was ready for this stage: as the stage before filed it."""
-        if unit.manifest.links(unit.part)[0].stage == self.name:
-            return released
-        return self.ledger.filed(unit.manifest.id, unit.part, unit.index) or released
 
     def _postpone(self, unit: Unit, lease: Lease, error: MissingError) -> None:
         """Have what is lost made again: parts of the voice now, the window's own when it is sent again."""

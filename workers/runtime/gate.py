@@ -5,7 +5,8 @@ What Redis answers to a pop, what it publishes and what goes back to a queue is 
 routes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -83,9 +84,18 @@ class GatedChannel(transport.Channel):
 
     QoS = GatedQoS
     refuse: Refuse
+    _kept: redis.Redis | None = None
 
     def _get_client(self) -> type[redis.Redis]:
         return GatedClient
+
+    @contextmanager
+    def conn_or_acquire(self, client: redis.Redis | None = None) -> Iterator[redis.Redis]:
+        """Lend a client: kombu makes one for every command, which takes longer than what Redis does with it."""
+        kept = client or self._kept
+        if kept is None or (client is None and kept.connection_pool is not self.pool):
+            kept = self._kept = self._create_client()  # type: ignore[no-untyped-call]
+        yield kept
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:  # noqa: ARG002
         """Route by names alone: tables of routes in Redis may be anyone's. Control is answered to who asked."""
