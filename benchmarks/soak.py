@@ -16,7 +16,7 @@ from bench import Report, Row, Size, main, relay, relay_processes, speech, store
 
 from voxrelay import Producer
 
-MINUTES, SMALL_MINUTES = 30, 0.5
+MINUTES, SMALL_MINUTES = 30, 0.2
 BOUND = 0.02
 LENGTHS = (3.0, 6.0, 11.0, 20.0)  # seconds of the clips, in turn
 

@@ -27,7 +27,7 @@ VOX = Path(sys.executable).with_name("vox")
 _URLS = ("REDIS_URL", "VOXRELAY_BROKER_URL", "VOXRELAY_JOBS_URL", "VOXRELAY_TENSORS_URL", "VOXRELAY_CONFIG")
 
 # Files that take minutes, longest first, so that no core waits for them at the end.
-LONG = ("test_pools", "test_documents", "test_benchmarks", "test_faults", "test_operations", "test_evaluation",
+LONG = ("test_documents", "test_faults", "test_benchmarks", "test_pools", "test_operations", "test_evaluation",
         "test_restart", "test_relays", "test_outage", "test_train", "test_convert", "test_saved")  # fmt: skip
 APART = {"test_pools", "test_benchmarks", "test_faults", "test_outage"}  # whose tests share nothing
 
