@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from bench import Report, Row, Size, main, relay, simulated, speech
+from bench import Report, Row, Size, cpu_seconds, main, relay, relay_processes, simulated, speech
 from simulated import Simulated
 
 from voxrelay import Producer
@@ -59,8 +59,13 @@ def measure(size: Size) -> Report:
         voice = speech(Path(folder) / "voice.wav", 6)
         chains(producer, source, voice)
         medians, calls, every = [], [], list[dict[str, list[float]]]()
+        processes = relay_processes(producer)
+        costs: dict[str, list[float]] = {name: [] for name in processes}
         for _ in range(size.rounds):
+            before = {name: cpu_seconds([process]) for name, process in processes.items()}
             found, parts = chains(producer, source, voice)
+            for name, process in processes.items():
+                costs[name].append(1000 * (cpu_seconds([process]) - before[name]) / len(found))
             medians.append(median(found))
             calls.append(direct(size.of(50, 3)))
             every.append(parts)
@@ -68,11 +73,12 @@ def measure(size: Size) -> Report:
     last = {name: 1000 * median(values) for name, values in every[-1].items()}
     where = "; ".join(f"{stage} {_parts(last, stage)}" for stage in STAGES)
     spread = f"{1000 * min(medians):.1f} to {1000 * max(medians):.1f}"
-    told = f"**{1000 * added:.1f} ms** ({spread}); waited + moved + worked: {where}"
+    used = ", ".join(f"{name.rsplit(' ', name[-1].isdigit())[0]} {median(cost):.1f}" for name, cost in costs.items())
+    told = f"**{1000 * added:.1f} ms** ({spread}); waited + moved + worked: {where}; ms of processor a window: {used}"
     row = Row(
         "chain of four stages, models that compute nothing, real tensors",
         f"four direct calls ({1000 * median(calls):.2f} ms)",
-        "<= 25 ms", told, added <= BOUND, {"chains": medians, "calls": calls, "stages": every},
+        "<= 25 ms", told, added <= BOUND, {"chains": medians, "calls": calls, "stages": every, "costs": costs},
     )  # fmt: skip
     bias = (
         "against the queue by what a stage does besides its model (FLAC in and out, the envelope of the source), and "
