@@ -111,13 +111,16 @@ def test_a_voice_may_be_a_folder_or_a_glob(relay: dict[str, str], female: Path, 
     assert made[0] == made[1] > 5
 
 
-def test_stages_one_by_one_and_the_lengths_of_content(relay: dict[str, str], male: Path, tmp_path: Path) -> None:
+def test_stages_one_by_one_and_the_lengths_of_content(
+    relay: dict[str, str], male: Path, stranger: Path, tmp_path: Path
+) -> None:
+    """Also in a voice that is not prepared yet: what was handed in is still there when its turn comes."""
     sound, rate = soundfile.read(male)
     for seconds, frames in ((3, 150), (6, 300)):
         soundfile.write(tmp_path / "in.wav", sound[: seconds * rate], rate)
         made = vox_json("stage", "content", tmp_path / "in.wav", "-o", tmp_path / "c.safetensors", env=relay)
         assert made["shape"][0] == frames
-    arguments = ("stage", "mel", tmp_path / "c.safetensors", "--voice", male, "-o", tmp_path / "m.safetensors")
+    arguments = ("stage", "mel", tmp_path / "c.safetensors", "--voice", stranger, "-o", tmp_path / "m.safetensors")
     assert vox_json(*arguments, env=relay)["shape"] == [517, 80]
     vox("stage", "vocoder", tmp_path / "m.safetensors", "-o", tmp_path / "out.flac", env=relay)
     assert abs(soundfile.info(tmp_path / "out.flac").duration - 6) < MEL_HOP_SECONDS

@@ -21,11 +21,12 @@ def ours(marker: str) -> list[str]:
         if not entry.name.isdigit() or entry.name == str(os.getpid()):
             continue
         try:
-            text = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            command = (entry / "cmdline").read_bytes()
+            text = (entry / "environ").read_bytes() + command
         except OSError:
             continue
         if marker.encode() in text:
-            found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            found.append(command.replace(b"\0", b" ").decode())
     return found
 
 

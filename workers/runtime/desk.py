@@ -137,7 +137,7 @@ class Desk:
         self._tell(unit, work, outcome)
         if last:
             self.dispatch.land(lease, work, blob)
-            if not unit.manifest.keep:
+            if unit.part == "window" and not unit.manifest.keep:
                 self.stores.tensors.delete(*unit.manifest.window_keys(unit.index))
         elif not self.dispatch.pass_on(lease, work):
             self._take_back(unit)
