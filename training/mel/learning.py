@@ -11,6 +11,7 @@ from voxrelay.training import losses, phases
 from voxrelay.training.mel.batches import Told
 from voxrelay.training.mel.config import MelPhase
 from voxrelay.training.mel.state import MelState
+from voxrelay.workers.mel.timbre import loud
 
 Figures = dict[str, torch.Tensor]
 Listener = Callable[[torch.Tensor], torch.Tensor]
@@ -109,9 +110,9 @@ def shift(asked: Told, made: torch.Tensor, own: int) -> torch.Tensor:
 
     The first ``own`` are what was said, the others their conversions; over the loud frames, as a timbre is.
     """
-    true, levels = asked.mel[:own], asked.mel[:own].mean(dim=-1)
-    loud = (levels >= levels.mean(dim=1, keepdim=True)).float()[..., None]
-    found = ((made[own:] - true) * loud).sum(dim=1) / loud.sum(dim=1)
+    true = asked.mel[:own]
+    heard = loud(true).float()[..., None]
+    found = ((made[own:] - true) * heard).sum(dim=1) / heard.sum(dim=1)
     return functional.l1_loss(found, asked.timbre[own:] - asked.timbre[:own])
 
 

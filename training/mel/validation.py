@@ -66,5 +66,5 @@ def _middle(material: Material, speakers: Speakers, clip: Clip) -> Told:
     rows = np.concatenate([np.asarray(material.voices.of(other), dtype=np.float32) for other in rest or [clip]])
     own = speakers.registers[clip.speaker]
     lie = np.array([own.median, own.spread], dtype=np.float32)
-    mean = timbre([material.mels.of(other) for other in rest or [clip]])
+    mean = timbre(speakers.spectra(clip.speaker, clip, 0, whole))
     return stack([[content, prosody, unit(rows.mean(axis=0)), lie, mean, mel]])

@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from voxrelay.relay.tensors import Floats
 
 
-def timbre(mels: Sequence[NDArray[np.floating]]) -> Floats:
-    """Average the loud half of log-mel spectrograms, each [frames, bands]: float32 [bands].
+def loud(mel: torch.Tensor) -> torch.Tensor:
+    """Find the louder frames of log-mel spectrograms, [..., frames, bands]: bool [..., frames].
 
-    Loud is what lies above the mean of all frames: pauses say more of a room than of a voice.
+    Louder than the mean of all: pauses say more of a room than of a voice.
     """
-    frames = np.concatenate(mels).astype(np.float32)
-    levels = frames.mean(axis=1)
-    mean: Floats = frames[levels >= levels.mean()].mean(axis=0)
+    levels = mel.mean(dim=-1)
+    return levels >= levels.mean(dim=-1, keepdim=True)
+
+
+def timbre(mels: Sequence[NDArray[np.floating]]) -> Floats:
+    """Average the loud frames of log-mel spectrograms, each [frames, bands]: float32 [bands]."""
+    frames = torch.from_numpy(np.concatenate(mels).astype(np.float32))
+    mean: Floats = frames[loud(frames)].mean(dim=0).numpy()
     return mean
