@@ -6,6 +6,7 @@ seven tenths of the time, a redis-server, which has one thread, as well.
 """
 
 import json
+import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,18 +18,20 @@ BUSY = 0.7
 STAGES = ("content", "mel", "vocoder")
 
 
-def rows(name: str) -> list[dict[str, Any]]:
-    """Read the rows of a benchmark."""
-    found: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
-    return found
+def figures(name: str, key: str) -> dict[str, Any]:
+    """Read the figures of the row of a benchmark that has these; nothing if that part of it was not run."""
+    path = RESULTS / f"{name}.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    return next((row["figures"] for row in rows if key in row["figures"]), {})
 
 
 def main() -> None:
     """Print the tables."""
-    alone = rows("throughput")[0]["figures"]
+    alone, loaded = figures("throughput", "stages"), figures("scaling", "costs")
+    if not alone or not loaded:
+        sys.exit("run `throughput.py long` and `scaling.py backlog` first")
     seconds = {stage: median(each[stage] for each in alone["stages"]) / alone["windows"] for stage in STAGES}
-    costs = rows("scaling")[-1]["figures"]["costs"]
-    redis = {name: median(each[f"redis {name} ms"] for each in costs) / 1000 for name in ("jobs", "tensors")}
+    redis = {name: median(each[f"redis {name} ms"] for each in loaded["costs"]) / 1000 for name in ("jobs", "tensors")}
     print("| | " + " | ".join(STAGES) + " | redis jobs | redis tensors |\n|---|---|---|---|---|---|")
     print(
         "| ms a window | "
