@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import redis
 from celery import Celery, signals
-from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import Ignore
 
 from voxrelay.relay import keys, presence
@@ -22,6 +21,7 @@ from voxrelay.relay.queue import make_app, task_name
 from voxrelay.workers.runtime import gate
 from voxrelay.workers.runtime.beat import Beat
 from voxrelay.workers.runtime.desk import Desk
+from voxrelay.workers.runtime.events import Gathered
 from voxrelay.workers.runtime.housekeeper import Housekeeper
 from voxrelay.workers.runtime.loading import load_pool
 from voxrelay.workers.runtime.stage import Stage
@@ -67,16 +67,9 @@ def serve(config: Config, pool: str) -> None:
         beat.leave()
 
 
-class AtOnce(EventDispatcher):
-    """Sends every event at once. Celery gathers them, and drops what one thread adds while another sends the lot."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's
-        super().__init__(*args, **{**kwargs, "buffer_group": None})
-
-
 def _work(app: Celery, desk: Desk, beat: Beat) -> None:
     """Take messages until SIGTERM; then finish those that were taken, and take no other."""
-    app.events.dispatcher_cls = AtOnce
+    app.events.dispatcher_cls = Gathered
     worker = app.Worker(
         hostname=f"{desk.pool}.{desk.process}@{desk.host}",
         pool="threads",

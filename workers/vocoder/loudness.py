@@ -27,16 +27,24 @@ def follow(sound: Audio, source: Audio) -> Audio:
     hop = clock.SOUND_RATE * clock.CONTENT_HOP // clock.RATE
     wanted, found = _envelope(source.data, clock.CONTENT_HOP, frames), _envelope(sound.data, hop, frames)
     gain = np.clip(np.sqrt((wanted + _FLOOR) / (found + _FLOOR)), 1 / _MOST, _MOST)
-    centres = (np.arange(frames) + 0.5) * hop
-    curve = np.interp(np.arange(len(sound.data)), centres, gain)
-    return Audio((sound.data * curve).astype(np.float32), rate=sound.rate)
+    return Audio(sound.data * _curve(gain.astype(np.float32), hop, len(sound.data)), rate=sound.rate)
+
+
+def _curve(gain: Floats, hop: int, count: int) -> Floats:
+    """Go in straight lines from the centre of each frame of ``hop`` samples to the next, float32 [count]."""
+    beyond = max(1, count // hop + 2 - len(gain))
+    ends = np.pad(gain, (1, beyond), mode="edge")
+    way = ((np.arange(hop) + hop % 2 / 2) / hop).astype(np.float32)
+    lines: Floats = ends[:-1, None] + np.diff(ends)[:, None] * way
+    return lines.ravel()[hop // 2 :][:count]
 
 
 def _envelope(samples: Floats, hop: int, frames: int) -> NDArray[np.float64]:
     """Return the smooth power of frames of ``hop`` samples, float64 [frames]; at the ends, of those there are."""
-    whole = np.zeros(frames * hop)
-    whole[: len(samples)] = samples[: frames * hop]
-    power = np.square(whole).reshape(frames, hop).mean(axis=1)
+    power, whole = np.zeros(frames), min(len(samples) // hop, frames)
+    power[:whole] = np.square(samples[: whole * hop]).reshape(whole, hop).mean(axis=1, dtype=np.float64)
+    if whole < frames:
+        power[whole] = np.square(samples[whole * hop :]).sum(dtype=np.float64) / hop
     kernel = np.hanning(_SPAN + 2)[1:-1]
     smooth: NDArray[np.float64] = np.convolve(power, kernel)[_SPAN // 2 :][:frames]
     weight: NDArray[np.float64] = np.convolve(np.ones(frames), kernel)[_SPAN // 2 :][:frames]
