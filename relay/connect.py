@@ -13,6 +13,8 @@ from voxrelay.relay.errors import UnavailableError
 # A connection that silently went dead is noticed; longer than any read that blocks (a second, of a job's stream).
 SOCKET_SECONDS = 10
 CONNECT_SECONDS = 5
+# A window's content in one read of the socket, or in a few.
+READ_BYTES = 262_144
 
 # redis-py types every command as sync-or-async; the sync client returns plain values.
 Client = Any
@@ -56,6 +58,7 @@ def client(url: str) -> Client:
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS,
             retry=retry,
+            socket_read_size=READ_BYTES,
             health_check_interval=30,
             protocol=2,
         )
