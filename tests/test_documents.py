@@ -28,7 +28,7 @@ PARSED = {
     r"\.\./shared": "recordings that a clone does not have",
     r"^vox (check|evaluate|train)": "corpora, minutes: test_check.py, test_evaluation.py, test_train.py",
     r"--mel mine": "weights that an hour of training makes",
-    r"^git |^cd /opt": "two checkouts of two versions",
+    r"^git |^cd /opt": "two checkouts: test_upgrades.py has two versions join and leave",
     r"^docker |^for who|^\. \./\.env|PASSWORD@localhost|^redis-server": "containers: test_compose.py",
     r"vox flower": "an environment of its own: test_flower.py",
     r"--(install|show)-completion": "finds out which shell it runs in: test_help.py",
