@@ -53,9 +53,9 @@ def load(scale: float = 1.0) -> Level:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests of a file run by one process, unless they share nothing, and those that take long run first."""
+    """Have the tests of a file run by one process, unless they share less, and those that take long run first."""
     for item in items:
-        if item.path.stem not in APART:
+        if item.path.stem not in APART and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
