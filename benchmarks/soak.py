@@ -2,8 +2,8 @@
 
 The pools of the default profile convert one clip after another, with a pause after each as long as the conversion took.
 Every process of the relay and both redis-servers are looked at after each; growth is from the median of the first fifth
-of the last two thirds to the median of their last fifth. The records of jobs are kept for five minutes instead of a day,
-so that as many go as come.
+of the last two thirds to the median of their last fifth. The records of jobs are kept for five minutes instead of a
+day, so that as many go as come.
 """
 
 import json
