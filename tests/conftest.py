@@ -60,6 +60,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests have found out for a person to read (``record_property``), by whichever process they ran."""
+    for report in terminalreporter.getreports("passed"):
+        for text in (value for name, value in report.user_properties if name == "told"):
+            terminalreporter.write_line(text)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The tests run a relay of their own in a home of their own, whatever the caller has, and several side by side."""
