@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxrelay.fleet import environments
+from voxrelay.fleet import environments, gpus
 from voxrelay.relay import health, home
 from voxrelay.relay.config import Config
 from voxrelay.relay.errors import Exit
@@ -19,10 +19,14 @@ LOG_LIMIT = 5_000_000
 
 @dataclass
 class Child:
-    """One worker process of a pool and its fate; ``failures`` are those in a row, before it served."""
+    """One worker process of a pool and its fate; ``failures`` are those in a row, before it served.
+
+    ``gpu`` is the only one that it sees; empty: it sees what we see.
+    """
 
     pool: str
     number: int
+    gpu: str = ""
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     restarts: int = 0
@@ -72,13 +76,14 @@ class Child:
         """Start the process in its environment."""
         settings = config.pools[self.pool]
         environment = environments.find(settings.environment)
+        variables = environments.variables(environment, settings.threads)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.unlink()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 environments.worker_command(environment, self.pool, "--end-with-stdin"),
-                env=environments.variables(environment, settings.threads),
+                env={**variables, gpus.VARIABLE: self.gpu} if self.gpu else variables,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

@@ -37,7 +37,7 @@ class Rolling:
         elif self.new:
             self._wait_for_presence(self.new, config, jobs, children)
         elif self.old:
-            self.new = Child(self.pool, free_number(self.pool, children))
+            self.new = Child(self.pool, free_number(self.pool, children), self.old[0].gpu)
             self.new.start(config)
             self.deadline = time.monotonic() + config.timeouts.start
             self._say(f"process {self.new.pid} starts in place of {self.old[0].pid}")

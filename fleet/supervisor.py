@@ -26,6 +26,7 @@ from typing import Any, TextIO
 
 import redis
 
+from voxrelay.fleet import gpus
 from voxrelay.fleet.child import Child, free_number
 from voxrelay.fleet.rolling import Rolling
 from voxrelay.fleet.server import Server
@@ -154,12 +155,19 @@ class Supervisor:
         self.children = [child for child in self.children if child.pool != pool or not child.error]
         mine = [child for child in self.children if child.pool == pool]
         for _ in range(len(mine), size):
-            self.children.append(Child(pool, free_number(pool, self.children)))
+            self.children.append(Child(pool, free_number(pool, self.children), self._gpu(pool)))
         for child in mine[size:]:
             self.children.remove(child)
             child.leave()
             if not child.ended:
                 self.leaving.append(Leaving(child, time.monotonic() + self.config.timeouts.stuck))
+
+    def _gpu(self, pool: str) -> str:
+        """Return the GPU of one more worker; empty if its pool computes elsewhere, or says on which."""
+        if self.config.pools[pool].device != "auto":
+            return ""
+        mine = [child.gpu for child in self.children if child.pool == pool]
+        return gpus.deal(gpus.seen(), mine, [child.gpu for child in self.children])
 
     def _restart(self, jobs: Client) -> None:
         """Go on with the restart that is under way, or begin the next that was asked for."""
