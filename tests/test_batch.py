@@ -2,16 +2,17 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import soundfile
 
-from conftest import vox_json
+from conftest import ROOT, vox_json
 from faults import interrupted
 from voxrelay.producer.journal import Entry, Journal
-from voxrelay.producer.rows import Options, read_rows
+from voxrelay.producer.rows import COLUMNS, Options, read_rows
 from voxrelay.relay import config as configuration
 from voxrelay.relay.errors import BadConfigError, BadInputError
 
@@ -55,19 +56,30 @@ def test_what_a_batch_wrote_is_not_among_its_sources(clips: Path) -> None:
 def test_a_table_says_what_it_wants_row_by_row(clips: Path, tmp_path: Path) -> None:
     path = table(
         clips / "table.csv",
-        "source,voice,output,transpose,allow_gaps,vocoder",
-        "a.wav,b.flac,x/one.flac,12,yes,griffin-lim",
-        "b.flac,,,auto,,",
-        "/elsewhere/c.mp3,anna:0.6+./a.wav:0.4,,,,",
+        "source,voice,output,transpose,similarity,allow_gaps,vocoder",
+        "a.wav,b.flac,x/one.flac,12,0.5,yes,griffin-lim",
+        "b.flac,,,auto,,,",
+        "/elsewhere/c.mp3,anna:0.6+./a.wav:0.4,,,,,",
     )
     asked = Options({"content": "mfcc"}, 2.0)
     first, second, third = read_rows(path, ["anna"], tmp_path, asked, CONFIG)
     assert (first.source, first.voice) == (clips / "a.wav", (str(clips / "b.flac"),))
     assert first.output == tmp_path / "x" / "one.flac"
-    assert first.options == Options({"content": "mfcc", "vocoder": "griffin-lim"}, 12.0, allow_gaps=True)
+    assert first.options == Options({"content": "mfcc", "vocoder": "griffin-lim"}, 12.0, 0.5, allow_gaps=True)
     assert (second.voice, second.output, second.options.transpose) == (("anna",), tmp_path / "b.wav", None)
     assert third.voice == ("anna:0.6", f"{clips}/./a.wav:0.4")
     assert (third.output, third.options) == (tmp_path / "c.wav", asked)
+
+
+def test_a_table_without_voices_is_every_row_to_every_voice(clips: Path, tmp_path: Path) -> None:
+    rows = read_rows(table(clips / "table.csv", "source", "more/a.wav"), ["anna", "ben"], tmp_path, Options(), CONFIG)
+    assert [str(row.output.relative_to(tmp_path)) for row in rows] == ["anna/more/a.wav", "ben/more/a.wav"]
+
+
+def test_every_column_is_told_of() -> None:
+    text = (ROOT / "docs" / "batch.md").read_text()
+    (said,) = re.findall(r"^\| column .*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in said.splitlines())) == list(COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +92,7 @@ def test_a_table_says_what_it_wants_row_by_row(clips: Path, tmp_path: Path) -> N
         (["source,voice", ",anna"], "table.csv:2: no source"),
         (["source,voice", "a.wav,anna,3"], "more cells than columns"),
         (["source,voice,transpose", "a.wav,anna,high"], "table.csv:2: transpose 'high'"),
+        (["source,voice,similarity", "a.wav,anna,much"], "table.csv:2: similarity 'much'"),
         (["source,voice,allow_gaps", "a.wav,anna,perhaps"], "allow_gaps 'perhaps'"),
         (["source,voice,output", "a.wav,anna,a.doc"], "cannot write .doc"),
         (["source,voice,output", "a.wav,anna,../a.wav"], "outside"),
