@@ -119,30 +119,31 @@ class Dispatch:
         for raw in self._run("LAND", lease.unit, *facts, output, self.config.lifetimes.voices, *self._room()):
             self._send(UnitId.parse(raw))
 
-    def fail(self, lease: Lease, stage: Stage, error: str) -> None:
-        """Count a failure of a unit that was computed alone; it is tried again later, or given up."""
+    def fail(self, lease: Lease, stage: Stage, error: str) -> bool:
+        """Count a failure of a unit that was computed alone; whether it is tried again later, not given up."""
         if failures := self._forgive(lease.unit, stage, error):
             self._wait(lease, failures)
+        return bool(failures)
 
-    def postpone(self, lease: Lease, stage: Stage, error: str) -> None:
-        """Let a unit wait for something that was not there; endless waits become failures."""
+    def postpone(self, lease: Lease, stage: Stage, error: str) -> bool:
+        """Let a unit wait for something that was not there; endless waits become failures, as ``fail`` tells."""
         waits = self._count(lease.unit, f"{lease.unit}|waits")
         if waits > self.config.limits.retries:
-            self.fail(lease, stage, error)
-        else:
-            self.ledger.say(lease.unit.job, f"{lease.unit.part} {lease.unit.index} waits: {error}")
-            self._wait(lease, waits)
+            return self.fail(lease, stage, error)
+        self.ledger.say(lease.unit.job, f"{lease.unit.part} {lease.unit.index} waits: {error}")
+        self._wait(lease, waits)
+        return True
 
-    def prepare(self, lease: Lease, stage: Stage, references: Sequence[int], error: str) -> None:
-        """Have lost references prepared again, and then the window that missed them.
+    def prepare(self, lease: Lease, stage: Stage, references: Sequence[int], error: str) -> bool:
+        """Have lost references prepared again, and then the window that missed them; endless waits become failures.
 
         It leaves the flight meanwhile: windows that all wait for references would leave no room for those.
         """
         if self._count(lease.unit, f"{lease.unit}|waits") > self.config.limits.retries:
-            self.fail(lease, stage, error)
-        else:
-            self._run("PREPARE", lease.unit, *references)
-            self.release()
+            return self.fail(lease, stage, error)
+        self._run("PREPARE", lease.unit, *references)
+        self.release()
+        return True
 
     def reconcile(self) -> list[UnitId]:
         """Release overdue units again, and whatever else there is room for; returns the overdue ones."""

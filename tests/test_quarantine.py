@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from test_operations import scrape
 
 from conftest import vox, vox_json
+from flowers import free_port
 from limits import bench
 from limits.bench import Bench
 from voxrelay import Producer
@@ -64,6 +66,11 @@ class Ward:
         arguments = ("submit", self.source, "--voice", self.voice, "--content", "delicate", *options)
         return vox(*arguments, env=self.bench.env).stdout.strip()
 
+    def counted(self, name: str) -> float:
+        """Return how often the pool says that this happened to the model."""
+        samples = scrape(self.bench.config.pools["content"].metrics or 0)[f"voxrelay_{name}_total"]
+        return sum(value for labels, value in samples if 'model="delicate"' in labels)
+
     def fetch(self, job: str, output: Path) -> bytes:
         """Fetch its sound."""
         vox("job", "fetch", job, "-o", output, env=self.bench.env)
@@ -79,7 +86,8 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     source = bench.write(folder / "source.wav", iter([sound]))
     voice = bench.write(folder / "voice.wav", bench.speech(6, 1, bench.CLIPS[1:]))
     model = {"content": {"delicate": {"pool": "content", "file": "delicate.py"}}}
-    changes = {"stages": model, "timeouts": {"lease": 5, "patience": 8}, "lifetimes": {"voices": 60}}
+    pools = {"content": {"metrics": free_port()}}
+    changes = {"stages": model, "pools": pools, "timeouts": {"lease": 5, "patience": 8}, "lifetimes": {"voices": 60}}
     changes["limits"] = {"in_flight": 2}  # windows that wait for something fill all the room there is
     with bench.relay(folder, changes) as where:
         made = Ward(where, source, voice, b"")
@@ -87,7 +95,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
 
 
 def test_a_window_that_fails_alone_three_times_is_given_up_and_can_be_tried_again(ward: Ward, tmp_path: Path) -> None:
-    env = ward.bench.env
+    env, failures, retries = ward.bench.env, ward.counted("failures"), ward.counted("retries")
     ward.say(ill=True)
     job = ward.submit()
     said = vox("job", "fetch", job, "-o", tmp_path / "out.wav", env=env, code=1).stderr
@@ -98,6 +106,7 @@ def test_a_window_that_fails_alone_three_times_is_given_up_and_can_be_tried_agai
     assert dead in vox_json("dead", "list", env=env)["dead"]
     log = vox("job", "logs", job, env=env).stdout
     assert log.count(f"window {POISON} failed: ") == 2  # and then it was given up
+    assert (ward.counted("failures") - failures, ward.counted("retries") - retries) == (3, 2)
     given, rate = soundfile.read(tmp_path / "inputs" / f"window-{POISON:04}.flac")
     assert (len(given), rate) == (81_920, clock.RATE)
     assert (given == 0).sum() > clock.RATE

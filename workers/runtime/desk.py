@@ -64,8 +64,7 @@ class Desk:
             except (redis.RedisError, Ignore):
                 raise  # not the unit's fault: it is overdue when the lease has run out
             except MissingError as error:
-                self.metrics.retried(model)
-                self._postpone(unit, lease, error)
+                self._postpone(unit, lease, model, error)
                 raise
             except VoxError as error:
                 self._fail(lease, model, str(error))
@@ -202,11 +201,14 @@ class Desk:
         """Count a failure: the unit is tried again or given up."""
         log.warning("%s failed: %s", lease.unit, error)
         self.metrics.failed(model)
-        self.dispatch.fail(lease, self.name, error)
+        if self.dispatch.fail(lease, self.name, error):
+            self.metrics.retried(model)
 
-    def _postpone(self, unit: Unit, lease: Lease, error: MissingError) -> None:
+    def _postpone(self, unit: Unit, lease: Lease, model: str, error: MissingError) -> None:
         """Have what is lost made again: parts of the voice now, the window's own when it is sent again."""
         if unit.part == "window" and (lost := self.dispatch.missing(unit.manifest)):
-            self.dispatch.prepare(lease, self.name, lost, str(error))
+            again = self.dispatch.prepare(lease, self.name, lost, str(error))
         else:
-            self.dispatch.postpone(lease, self.name, str(error))
+            again = self.dispatch.postpone(lease, self.name, str(error))
+        if again:
+            self.metrics.retried(model)

@@ -43,7 +43,7 @@ class Metrics:
 
         self._tasks = Counter("voxrelay_tasks", "Units that a stage has ended on", [*_LABELS, "part"])
         self._failures = counter("failures", "Units that have failed, whether tried again or not")
-        self._retries = counter("retries", "Units that wait for something that was missing")
+        self._retries = counter("retries", "Units sent again: they had failed, or something was missing")
         self._refused = Counter("voxrelay_refused", "Messages that were not ours, and put aside", ["pool", "stage"])
         self._speech = counter("speech_seconds", "Seconds of speech that a stage has computed")
         self._worked = histogram("stage_seconds", "Seconds of computing a unit, its share of a batch", _SECONDS)
@@ -78,7 +78,7 @@ class Metrics:
             self._failures.labels(*self._labels(model)).inc()
 
     def retried(self, model: str) -> None:
-        """Count a unit that waits for what was missing."""
+        """Count a unit that is sent again, because it failed or for what was missing."""
         if self.port is not None:
             self._retries.labels(*self._labels(model)).inc()
 
