@@ -10,6 +10,7 @@ from voxrelay.cli.output import Json, emit, explained, note
 
 app = typer.Typer(
     help="Check what the models do: figures, pictures and recordings worth hearing, in a new folder.",
+    epilog="Example: vox check voices hello.wav --voice anna.wav -o voices.html",
     no_args_is_help=True,
 )
 Folder = Annotated[Path, typer.Option("--output", "-o", help="New folder for pictures, table, page and recordings.")]

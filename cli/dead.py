@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from voxrelay.relay.quarantine import Dead, Quarantine
     from voxrelay.relay.refused import Refused
 
-app = typer.Typer(help="Windows that were given up: look at them, try them again, or do without.", no_args_is_help=True)
+app = typer.Typer(
+    help="Windows that were given up: look at them, try them again, or do without.",
+    epilog="Example: vox dead list",
+    no_args_is_help=True,
+)
 
 
 @app.command("list", epilog="Example: vox dead list")

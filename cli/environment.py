@@ -6,7 +6,11 @@ import typer
 
 from voxrelay.cli.output import Json, emit, explained, note
 
-app = typer.Typer(help="Build and list the environments of the pools.", no_args_is_help=True)
+app = typer.Typer(
+    help="Build and list the environments of the pools.",
+    epilog="Example: vox env list",
+    no_args_is_help=True,
+)
 
 
 @app.command(epilog="Example: vox env build vocoder")

@@ -11,7 +11,11 @@ from voxrelay.cli.output import Json, emit, explained, note
 if TYPE_CHECKING:
     from voxrelay.producer.session import Session
 
-app = typer.Typer(help="List, watch, fetch and cancel jobs.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, watch, fetch and cancel jobs.",
+    epilog="Example: vox job fetch 20250101-120000-0a1b2c3d -o out.wav",
+    no_args_is_help=True,
+)
 JobId = Annotated[str, typer.Argument(help="Job id, as `vox submit` and `vox convert` print it.", metavar="JOB")]
 
 

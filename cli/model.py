@@ -8,7 +8,11 @@ import typer
 from voxrelay.cli.output import Json, emit, explained, note
 from voxrelay.relay.errors import Exit
 
-app = typer.Typer(help="Get, check and convert the weights of published models.", no_args_is_help=True)
+app = typer.Typer(
+    help="Get, check and convert the weights of published models.",
+    epilog="Example: vox model list",
+    no_args_is_help=True,
+)
 Model = Annotated[str, typer.Argument(help="Name in the catalogue: vox model list.")]
 
 

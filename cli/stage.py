@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Run one stage alone: recordings and tensors are files, so every transition can be looked at and replayed.",
+    epilog="Example: vox stage content hello.wav -o content.safetensors",
     no_args_is_help=True,
 )
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]

@@ -10,6 +10,7 @@ from voxrelay.cli.output import Json, emit, explained, note
 app = typer.Typer(
     help="Train models on your own recordings, a folder with one folder a speaker or a metadata.csv. "
     "Ctrl-C leaves a checkpoint; --resume goes on.",
+    epilog="Example: vox train vocoder --data recordings/ --out runs/vocoder",
     no_args_is_help=True,
 )
 Data = Annotated[Path, typer.Option(help="metadata.csv, folder of recordings, or a cache folder.")]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Save voices under a name: `--voice anna`, or blended, `--voice anna:0.6 --voice ben:0.4`.",
+    epilog="Example: vox voice add anna recordings/anna/",
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Argument(help="Name of a saved voice.", metavar="NAME")]

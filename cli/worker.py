@@ -12,7 +12,11 @@ from voxrelay.relay.errors import Exit
 if TYPE_CHECKING:
     from voxrelay.relay.health import Health
 
-app = typer.Typer(help="Run a worker in the foreground, or look at those of this machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run a worker in the foreground, or look at those of this machine.",
+    epilog="Example: vox worker health",
+    no_args_is_help=True,
+)
 
 
 @app.command(epilog="Example: vox worker run vocoder --redis redis://10.0.0.5:6379/0")

@@ -10,17 +10,16 @@ import documents
 from conftest import VOX, vox
 
 
-def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Return every command that does something, with the words that lead to it."""
-    if not hasattr(command, "commands"):
-        return [(path, command)]
-    return [leaf for name, one in command.commands.items() for leaf in leaves(one, (*path, name))]
+def below(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Return a command, and of a group all that are in it, with the words that lead there."""
+    inside = getattr(command, "commands", {}).items()
+    return [(path, command), *(found for name, one in inside for found in below(one, (*path, name)))]
 
 
-LEAVES = leaves(documents.VOX)
+COMMANDS = below(documents.VOX)
 
 
-@pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(("vox", *path)) for path, _ in COMMANDS])
 def test_every_command_has_an_example_of_itself_that_parses(path: tuple[str, ...], command: Any) -> None:
     assert command.help
     assert (command.epilog or "").startswith("Example: "), "no example"
@@ -34,6 +33,7 @@ def test_every_command_has_an_example_of_itself_that_parses(path: tuple[str, ...
 
 def test_help_shows_the_example() -> None:
     assert "Example: vox job fetch" in vox("job", "fetch", "--help").stdout
+    assert "Example: vox job fetch" in vox("job", "--help").stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
