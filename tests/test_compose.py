@@ -132,21 +132,20 @@ def test_it_renders_in_every_profile(profiles: list[str]) -> None:
         if not service.get("profiles") or set(service["profiles"]) & set(profiles)
     }
     assert set(wanted) >= DEFAULT
-    if compose := compose_command():
-        flags = [flag for profile in profiles for flag in ("--profile", profile)]
-        without = {name: value for name, value in os.environ.items() if name not in SECRETS}
-        env = {**without, **{name: f"{name}-of-a-test" for name in SECRETS}}
-        rendered = yaml.safe_load(run([*compose, *flags, "config"], env))["services"]
-        listed = run([*compose, *flags, "config", "--services"], env).split()
-        assert set(wanted) <= set(listed)
-        for name, service in wanted.items():
-            assert name not in POOLS or rendered[name]["command"] == service["command"]
-            assert "${" not in str(rendered[name]), name
-        refused = subprocess.run(
-            [*compose, "config"], cwd=ROOT, env=without, capture_output=True, text=True, check=False
-        )
-        assert refused.returncode
-        assert "choose one" in refused.stderr
+    if not (compose := compose_command()):
+        pytest.skip("needs docker compose, or Debian's docker-compose, to render the file")
+    flags = [flag for profile in profiles for flag in ("--profile", profile)]
+    without = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    env = {**without, **{name: f"{name}-of-a-test" for name in SECRETS}}
+    rendered = yaml.safe_load(run([*compose, *flags, "config"], env))["services"]
+    listed = run([*compose, *flags, "config", "--services"], env).split()
+    assert set(wanted) <= set(listed)
+    for name, service in wanted.items():
+        assert name not in POOLS or rendered[name]["command"] == service["command"]
+        assert "${" not in str(rendered[name]), name
+    refused = subprocess.run([*compose, "config"], cwd=ROOT, env=without, capture_output=True, text=True, check=False)
+    assert refused.returncode
+    assert "choose one" in refused.stderr
 
 
 def test_redis_takes_its_users_and_their_passwords(tmp_path: Path) -> None:
