@@ -139,6 +139,12 @@ def shared() -> Path:
     return Path(named)
 
 
+def need(program: str) -> None:
+    """Skip a test where a program is missing."""
+    if not shutil.which(program):
+        pytest.skip(f"needs {program} on PATH")
+
+
 def own_temp() -> str:
     """Return a new folder for sockets and other temporary files: the path of a socket has 107 characters at most."""
     folder = tempfile.mkdtemp(prefix="vox-")

@@ -13,7 +13,8 @@ from voxrelay.cli.main import app
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*vox(?: [^`]+))`")
+_INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:vox|[\w./-]*python|[\w./-]*pytest) [^`]+)`")
+_SCRIPT = re.compile(r"\| `(\w+\.\w+)` \|$", re.MULTILINE)
 _BETWEEN = {"|", "||", "&&", ";", "&"}
 VOX = typer.main.get_command(app)
 
@@ -64,9 +65,14 @@ def commands(page: Path) -> list[Command]:
 
 
 def inline(page: Path) -> list[Command]:
-    """Return the ``vox`` commands in a page's sentences."""
+    """Return the commands in a page's sentences, ``vox``, Python or pytest; SCRIPT is each that its tables name."""
     text = _FENCE.sub(lambda block: "\n" * block[0].count("\n"), page.read_text())
-    return [Command(page, text.count("\n", 0, one.start()) + 1, one[1], inline=True) for one in _INLINE.finditer(text)]
+    found = []
+    for one in _INLINE.finditer(text):
+        line = text.count("\n", 0, one.start()) + 1
+        scripts = sorted(set(_SCRIPT.findall(text))) if "SCRIPT" in one[1] else [""]
+        found += [Command(page, line, one[1].replace("SCRIPT", script), inline=True) for script in scripts]
+    return found
 
 
 def programs(text: str) -> Iterator[list[str]]:
@@ -99,6 +105,16 @@ def parse(arguments: list[str]) -> str:
     except Exception as error:  # noqa: BLE001 - Typer's own are not public
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def runs(arguments: list[str]) -> bool:
+    """Say whether there is the script or module that the arguments of Python name."""
+    script, *rest = [each for each in arguments if each != "-P"]
+    if script != "-m":
+        return (ROOT / script).is_file()
+    module = Path(*rest[0].removeprefix("voxrelay.").split("."))
+    files = (module.with_suffix(".py"), module / "__main__.py")
+    return any((folder / file).is_file() for folder in (ROOT, ROOT / "tests") for file in files)
 
 
 def _words(text: str) -> list[str]:

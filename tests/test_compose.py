@@ -14,7 +14,8 @@ import pytest
 import redis
 import yaml
 
-from conftest import ROOT
+import documents
+from conftest import ROOT, need
 from flowers import free_port
 from voxrelay.fleet import environments
 from voxrelay.fleet.server import find_redis_server
@@ -91,6 +92,19 @@ def test_no_secret_stands_in_the_file() -> None:
                 assert re.search(r"\$\{\w+_PASSWORD:\?", value), f"{name}: {variable}"
     ignored = subprocess.run(["git", "check-ignore", ".env"], cwd=ROOT, capture_output=True, check=False)
     assert ignored.returncode in (0, 128), ".env would be committed"  # 128: not a repository
+
+
+def test_a_file_of_passwords_is_made_as_operations_says(tmp_path: Path) -> None:
+    need("openssl")
+    told = [one.text for one in documents.commands(ROOT / "docs" / "operations.md")]
+    lines = [*(text for text in told if text.startswith(("for who", ". ./.env"))), 'echo "$PRODUCER_PASSWORD"']
+    assert len(lines) == 3
+    env = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    said = subprocess.run(["sh", "-euc", "\n".join(lines)], cwd=tmp_path, env=env, check=True, stdout=subprocess.PIPE)
+    made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
+    assert sorted(made) == SECRETS
+    assert len(set(made.values())) == len(SECRETS)
+    assert said.stdout.decode().strip() == made["PRODUCER_PASSWORD"]
 
 
 def test_what_is_mounted_and_copied_is_there() -> None:

@@ -92,6 +92,8 @@ def test_every_command_is_one_that_there_is(command: Command) -> None:
         if Path(program).name == "vox":
             wrong = documents.parse(arguments)
             assert not wrong or (command.inline and wrong.startswith("MissingParameter")), f"{command.text}: {wrong}"
+        elif Path(program).name in {"python", "pytest"}:
+            assert documents.runs(arguments), command.text
         elif program == "make":
             subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, check=True, capture_output=True)
         else:

