@@ -33,6 +33,7 @@ from prometheus import Prometheus, exporter, prometheus
 POOLS = ("speaker", "content", "mel", "vocoder")
 CONVERSIONS = 100
 DASHBOARD = json.loads((ROOT / "monitoring" / "dashboard.json").read_text())
+PAGE = ROOT / "docs" / "operations.md"
 RULES = yaml.safe_load((ROOT / "monitoring" / "alerts.yml").read_text())
 
 
@@ -133,6 +134,11 @@ def test_what_dashboard_and_alerts_ask_for_is_there(watched: Watched) -> None:
     if promtool := shutil.which("promtool"):
         for kind, name in (("rules", "alerts.yml"), ("config", "prometheus.yml")):
             subprocess.run([promtool, "check", kind, ROOT / "monitoring" / name], check=True)
+
+
+def test_every_alert_is_told_of() -> None:
+    told = re.findall(r"^\| `(Voxrelay\w+)` \| [^|]+ \| [^|]+ \|$", PAGE.read_text(), re.MULTILINE)
+    assert told == [rule["alert"] for group in RULES["groups"] for rule in group["rules"]]
 
 
 def test_prometheus_answers_what_dashboard_and_alerts_ask(watched: Watched) -> None:
