@@ -34,7 +34,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._voice = VoiceEncoder("cpu", verbose=False)
-        self._encoder = encoder.read(WEIGHTS / "content-2.safetensors").eval()
+        self._encoder = encoder.read(WEIGHTS / "content-3.safetensors").eval()
         self._filters = torch.from_numpy(mel_filters(bands.SPEC))
         self._mel, self._stft = LogMel(), MultiResolution()
 
