@@ -26,15 +26,16 @@ class Gathered(EventDispatcher):
             super().send(*args, **kwargs)
 
     def flush(self, errors: bool = True, groups: bool = True) -> None:  # noqa: FBT001, FBT002 - as Celery
-        """Send what was gathered; what no broker takes is kept until one does."""
-        super().flush(errors, groups=False)
-        with self._gathering:
-            self._sending = None
-            # Taken out first: Celery would empty the very list that it keeps for later.
-            gathered = self._group_buffer.pop("task", [])
-            if groups and gathered and self.producer:
-                with self.mutex:
-                    self._publish(gathered, self.producer, "task.multi")
+        """Send what was gathered and what no broker took before; what none takes now is kept, where Celery drops it."""
+        with self._gathering, self.mutex:
+            self._sending, held = None, []
+            if errors:
+                held += [(event, key) for event, key, _ in self._outbound_buffer]
+                self._outbound_buffer.clear()
+            if groups and (gathered := self._group_buffer.pop("task", [])):
+                held.append((gathered, "task.multi"))
+            for event, key in held:
+                self._publish(event, self.producer, key)
 
     def close(self) -> None:
         """Send what was gathered, and end."""
