@@ -29,6 +29,11 @@ def mel_filters(spec: MelSpec = MEL) -> NDArray[np.float32]:
     return np.asarray(np.maximum(triangles, 0) * 2 / (high - low), dtype=np.float32)
 
 
+def mel_centres(spec: MelSpec = MEL) -> NDArray[np.float64]:
+    """Return where those filters are highest, Hz, [bands]."""
+    return _to_hz(np.linspace(_to_mel(spec.low), _to_mel(spec.high), spec.bands + 2))[1:-1]
+
+
 def _to_mel(hertz: float) -> float:
     if hertz < _LINEAR_TO:
         return hertz / _HZ_PER_MEL

@@ -15,8 +15,10 @@ from voxrelay.training.draw import Draw
 from voxrelay.training.features import Rows
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
+from voxrelay.training.spectra import mel_centres
 from voxrelay.workers.mel.following import prosody_rows
 from voxrelay.workers.mel.pitch import Prosody, Register, register
+from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
 
 Floats = NDArray[np.float32]
@@ -28,7 +30,7 @@ _STRETCHES, _LONGEST, _SHORTEST = 4, 258, 64  # that a timbre is averaged over: 
 class Told:
     """What the network is told, and the mel that it is to make; all at the mel's rate, float32.
 
-    ``content`` [batch, frames, features], ``prosody`` [batch, frames, 3], ``voice`` [batch, 256],
+    ``content`` [batch, frames, features], ``prosody`` [batch, frames, 3 + subbands], ``voice`` [batch, 256],
     ``register`` [batch, 2], ``timbre`` [batch, 80], ``mel`` [batch, frames, 80].
     """
 
@@ -118,6 +120,10 @@ class Source:
         told = cut(self._material, clip, start, frames)
         told[0] += doubt.content * random.standard_normal(told[0].shape, dtype=np.float32)
         told[1][:, 2] += doubt.loudness * random.normal()
+        warp = float(np.exp(random.uniform(*np.log(doubt.warp))))
+        parts = relative_subbands(self._material, clip, start, frames, self._config.shape.subbands, warp)
+        parts += doubt.subbands * random.standard_normal(parts.shape[1], dtype=np.float32)
+        told[1] = np.concatenate([told[1], parts], axis=1)
         whose = self._voice(random, clip, start, frames), self._register(random, clip.speaker)
         return [*told[:2], *whose, self._timbre(random, clip, start, frames), told[2]]
 
@@ -162,6 +168,30 @@ def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]
     read = told[before] * (1 - share) + told[after] * share
     mel = np.asarray(material.mels.of(clip)[start : start + frames], dtype=np.float32)
     return [read[:, :-3], read[:, -3:], mel]
+
+
+def relative_subbands(material: Material, clip: Clip, start: int, frames: int, count: int, warp: float = 1.0) -> Floats:
+    """Measure sub-bands of some mel frames of a clip, their means over it taken off, float32 [frames, count].
+
+    ``warp``: what frequencies are multiplied by before.
+    """
+    if not count:
+        return np.zeros((frames, 0), dtype=np.float32)
+    whole = material.mels.of(clip)
+    mel = np.concatenate([np.asarray(whole[start : start + frames], dtype=np.float32), timbre([whole])[None]])
+    found = subbands(warped(mel, warp), count)
+    parts: Floats = found[:-1] - found[-1]
+    return parts
+
+
+def warped(mel: Floats, factor: float) -> Floats:
+    """Move log-mel spectra, [frames, 80], to frequencies so many times as high; the ends are repeated."""
+    centres = mel_centres()
+    position = np.interp(centres / factor, centres, np.arange(len(centres)))
+    before = np.minimum(position.astype(np.intp), len(centres) - 2)
+    share = (position - before).astype(np.float32)
+    moved: Floats = mel[:, before] * (1 - share) + mel[:, before + 1] * share
+    return moved
 
 
 def stack(crops: list[list[Floats]]) -> Told:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from voxrelay.training.crops import Share
+from voxrelay.training.crops import Range, Share
 from voxrelay.training.phases import Count, Course, Phase, Positive, Weight
 from voxrelay.training.virtual import VirtualConfig
 from voxrelay.workers.mel import modulated
@@ -83,6 +83,8 @@ class Doubt:
         register: standard deviation of noise on the median of log F0.
         loudness: dB, standard deviation of an offset.
         timbre: standard deviation of noise on each band of a mean spectrum.
+        subbands: standard deviation of an offset of each of the sub-bands, natural logarithm.
+        warp: range of what frequencies are multiplied by before sub-bands are measured, as if another had said it.
 
     """
 
@@ -92,6 +94,8 @@ class Doubt:
     register: Weight = 0.03
     loudness: Weight = 1.5
     timbre: Weight = 0.1
+    subbands: Weight = 0.3
+    warp: Range = (0.82, 1.22)
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

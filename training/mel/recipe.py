@@ -30,8 +30,8 @@ It makes a log-mel spectrogram and claims none of the published figures. It was 
 whose weights are {weights}.
 safetensors; its shape stands in the header."""
 _STYLES = {
-    "gr0": "GR0 (ICASSP 2024): content, pitch and loudness by time, one vector in every layer: a Resemblyzer embedding "
-    "with the register and the mean spectrum of the reference",
+    "gr0": "GR0 (ICASSP 2024): content, pitch and loudness by time, the latter of broad bands as well, one vector in "
+    "every layer: a Resemblyzer embedding with the register and the mean spectrum of the reference",
     "autovc-f0": "AutoVC_F0 (arXiv 2004.07370): content through a narrow neck, a melody without its register",
 }
 _MEASURED = """\
@@ -75,7 +75,7 @@ class MelRecipe:
             other = Source(made, material.prepare(made, self._listener), (), config)
             sources = {real: 1 - config.virtual.share, other: config.virtual.share}
         self._batches = Batches(sources, config.seed)
-        self._validation = Validation(cache, found, real.speakers, held)
+        self._validation = Validation(cache, found, real.speakers, held, config.shape.subbands)
         self.state = MelState(config, device)
         self._learner = Learner(
             self.state, lambda: self._listeners(cache, found, weights), same_content=listener is None

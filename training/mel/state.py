@@ -1,17 +1,20 @@
 """What training an acoustic model changes."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from voxrelay.relay.errors import BadConfigError
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.discriminators import Discriminators
 from voxrelay.training.state import State
 from voxrelay.workers.mel import networks
+from voxrelay.workers.mel.modulated import Shape
 
 
 class MelState(State):
@@ -34,14 +37,18 @@ class MelState(State):
         return torch.optim.AdamW(network.parameters(), betas=self.config.betas, weight_decay=self.config.decay)
 
     def start_from(self, path: Path) -> None:
-        """Take over exported weights.
+        """Take over exported weights; sub-bands that they do not know of are told, and not listened to at first.
 
         Raises:
             BadConfigError: the file holds none, or a network of another shape.
 
         """
-        network, _ = networks.read(path, networks.name(self.config.shape))
-        if network.shape != self.config.shape:
-            raise BadConfigError(f"a network of {network.shape}", where=str(path), hint=f"wanted: {self.config.shape}")
-        self.generator.load_state_dict(network.state_dict())
-        self.average.load_state_dict(network.state_dict())
+        shape = self.config.shape
+        network, _ = networks.read(path, networks.name(shape))
+        tensors = network.state_dict()
+        if isinstance(shape, Shape) and network.shape == replace(shape, subbands=0):
+            tensors["enter.weight"] = functional.pad(tensors["enter.weight"], (0, 0, 0, shape.subbands))
+        elif network.shape != shape:
+            raise BadConfigError(f"a network of {network.shape}", where=str(path), hint=f"wanted: {shape}")
+        self.generator.load_state_dict(tensors)
+        self.average.load_state_dict(tensors)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from voxrelay.relay.errors import BadInputError
 from voxrelay.training.cache import Cache, Clip
-from voxrelay.training.mel.batches import Speakers, Told, cut, stack, unit
+from voxrelay.training.mel.batches import Speakers, Told, cut, relative_subbands, stack, unit
 from voxrelay.training.mel.material import Material
 from voxrelay.workers.mel.networks import Network
 from voxrelay.workers.mel.timbre import timbre
@@ -18,9 +18,11 @@ _FRAMES = 258  # three seconds
 
 
 class Validation:
-    """The middle three seconds of the longest clip of each held-back speaker, said again."""
+    """The middle three seconds of the longest clip of each held-back speaker, said again, with ``count`` sub-bands."""
 
-    def __init__(self, cache: Cache, material: Material, speakers: Speakers, held_back: Collection[str]) -> None:
+    def __init__(
+        self, cache: Cache, material: Material, speakers: Speakers, held_back: Collection[str], count: int
+    ) -> None:
         longest: dict[str, Clip] = {}
         for clip in cache.clips:
             if clip.speaker in held_back and clip.length > longest.get(clip.speaker, clip).length - 1:
@@ -28,7 +30,7 @@ class Validation:
         if not longest:
             raise BadInputError("nobody is held back to validate on", hint="bring at least two speakers")
         self._clips = [clip for _, clip in sorted(longest.items())]
-        self._told = [_middle(material, speakers, clip) for clip in self._clips]
+        self._told = [_middle(material, speakers, clip, count) for clip in self._clips]
 
     @torch.inference_mode()
     def measure(self, network: Network) -> dict[str, float]:
@@ -57,11 +59,13 @@ class Validation:
         return {name: float(np.mean(values)) for name, values in sorted(found.items())}
 
 
-def _middle(material: Material, speakers: Speakers, clip: Clip) -> Told:
+def _middle(material: Material, speakers: Speakers, clip: Clip, count: int) -> Told:
     """Cut the middle of a clip, told in the voice that the rest of what its speaker said gives."""
     whole = len(material.mels.of(clip))
     frames = min(_FRAMES, whole)
-    content, prosody, mel = cut(material, clip, (whole - frames) // 2, frames)
+    start = (whole - frames) // 2
+    content, prosody, mel = cut(material, clip, start, frames)
+    prosody = np.concatenate([prosody, relative_subbands(material, clip, start, frames, count)], axis=1)
     rest = [other for other in speakers.clips[clip.speaker] if other.start != clip.start]
     rows = np.concatenate([np.asarray(material.voices.of(other), dtype=np.float32) for other in rest or [clip]])
     own = speakers.registers[clip.speaker]

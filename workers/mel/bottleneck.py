@@ -38,6 +38,7 @@ class Shape:
     decoder: int = 320
     postnet: int = 192
 
+    subbands: ClassVar[int] = 0  # it is told the loudness of the whole alone
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 

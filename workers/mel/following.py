@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio, Content, Floats, Mel
 from voxrelay.workers.mel.networks import VOICE, Network, to_mel_frames
 from voxrelay.workers.mel.pitch import Prosody, Register, register
 from voxrelay.workers.mel.spectrogram import log_mel
+from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
 from voxrelay.workers.runtime.model import Target
 from voxrelay.workers.runtime.placement import Placement
@@ -40,13 +42,13 @@ class Following:
 
     def __init__(self, network: Network, content: str, placement: Placement) -> None:
         self._generate, self._content, self._features = placement.place(network), content, network.shape.features
-        self._relative = network.relative
+        self._relative, self._subbands = network.relative, network.shape.subbands
         self._natures: OrderedDict[str, Nature] = OrderedDict()
 
     def survey(self, clips: Sequence[Audio]) -> list[float]:
-        """Measure the register of a recording, from 16 kHz mono clips spread over it."""
-        found = _register(clips)
-        return [found.median, found.spread]
+        """Measure a recording by 16 kHz mono clips spread over it: median and spread of pitch, means of sub-bands."""
+        own = _nature(clips)
+        return [own.register.median, own.register.spread, *map(float, subbands(own.timbre, self._subbands))]
 
     def follow(
         self,
@@ -73,21 +75,31 @@ class Following:
                 raise BadInputError(f"a voice of {target.voice.model}", hint="it takes those of resemblyzer")
         natures = [self._nature(target) for target in targets]
         registers = [
-            own.register if target.transpose is None else _moved(Register(*survey), target.transpose)
+            own.register if target.transpose is None else _moved(Register(*survey[:2]), target.transpose)
             for own, target, survey in zip(natures, targets, surveys, strict=True)
         ]
         prosody = [
-            prosody_rows(Prosody.of(sound), Register(*survey), goal)
+            prosody_rows(Prosody.of(sound), Register(*survey[:2]), goal)
             for sound, survey, goal in zip(sounds, surveys, registers, strict=True)
         ]
         rows = np.stack([np.concatenate([c.data, p], axis=1) for c, p in zip(contents, prosody, strict=True)])
         frames = to_mel_frames(torch.from_numpy(rows).float())
+        parts = [self._parts(sound, survey[2:]) for sound, survey in zip(sounds, surveys, strict=True)]
+        how = torch.cat([frames[..., -3:], torch.from_numpy(np.stack(parts))], dim=-1)
         voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
         told = [own.register for own in natures] if self._relative else registers
         lie = torch.tensor([[own.median, own.spread] for own in told])
         timbres = torch.from_numpy(np.stack([own.timbre for own in natures]))
-        mels = self._generate(frames[..., :-3], frames[..., -3:], voices, lie, timbres)
+        mels = self._generate(frames[..., :-3], how, voices, lie, timbres)
         return [Mel(mel) for mel in mels.numpy()]
+
+    def _parts(self, sound: Audio, means: Sequence[float]) -> Floats:
+        """Measure sub-bands of a sound relative to their means in its recording, float32 [mel frames, subbands]."""
+        frames = clock.content_frames(len(sound.data))
+        if not self._subbands:
+            return np.zeros((clock.mel_frames(frames), 0), dtype=np.float32)
+        mel = log_mel(Audio(sound.data[: frames * clock.CONTENT_HOP], sound.rate)).data
+        return subbands(mel, self._subbands) - np.array(means, dtype=np.float32)
 
     def _nature(self, target: Target) -> Nature:
         """Listen to the target's recordings, unless it is remembered."""

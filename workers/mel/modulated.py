@@ -16,6 +16,7 @@ _LOWEST, _HIGHEST = float(np.log(55.0)), float(np.log(550.0))
 _LOUD = (-45.0, 15.0)  # dB: mean and spread of loudness, roughly
 _REGISTER = (float(np.log(145.0)), 0.35), (0.2, 0.1)  # mean and spread over voices, of median and of spread
 _MEL = (-6.0, 2.5)  # mean and spread of a log-mel spectrogram, roughly
+_SUBBAND = (-1.5, 2.0)  # of one of its broad bands, its mean over louder frames taken off
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Shape:
     """Sizes of the network: ``features`` of content come in, ``condition`` is the width of the global vector.
 
     ``timbre``: bands of the voice's mean spectrum that it holds beside the embedding; 0: it knows the embedding alone.
+    ``subbands``: broad bands whose loudness comes in beside that of the whole.
     """
 
     features: int = 96
@@ -32,6 +34,7 @@ class Shape:
     expansion: int = 3
     condition: int = 192
     timbre: int = 0
+    subbands: int = 0
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -47,7 +50,7 @@ class Modulated(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.enter = nn.Conv1d(shape.features + _BINS + 2, shape.channels, 3, padding=1)
+        self.enter = nn.Conv1d(shape.features + _BINS + 2 + shape.subbands, shape.channels, 3, padding=1)
         self.global_ = nn.Sequential(nn.Linear(VOICE + 2 + shape.timbre, shape.condition), nn.ReLU())
         self.blocks = nn.ModuleList(
             Block(shape.channels, shape.kernel, shape.expansion, shape.condition) for _ in range(shape.blocks)
@@ -68,7 +71,8 @@ class Modulated(nn.Module):
 
         Args:
             content: float [batch, frames, features], at the mel's rate.
-            prosody: log F0 without gaps, whether voiced (0 to 1), loudness in dB; [batch, frames, 3].
+            prosody: log F0 without gaps, whether voiced (0 to 1), loudness in dB, and sub-bands of a log-mel relative
+                to their means; [batch, frames, 3 + subbands].
             voice: unit vectors, [batch, 256].
             register: median and spread of the voice's log F0, [batch, 2].
             timbre: mean log-mel spectrum of the voice's speech, [batch, 80].
@@ -87,8 +91,9 @@ class Modulated(nn.Module):
         return self.leave(self.norm(x.transpose(1, 2))) * _MEL[1] + _MEL[0]
 
     def _told(self, prosody: torch.Tensor) -> torch.Tensor:
-        """Tell pitch by soft bins, so that a register is not a matter of scale: [batch, frames, 66]."""
-        pitch, voiced, loudness = prosody.float().unbind(dim=-1)
+        """Tell pitch by soft bins, so that a register is not a matter of scale: [batch, frames, 66 + subbands]."""
+        pitch, voiced, loudness = prosody[..., :3].float().unbind(dim=-1)
+        parts = (prosody[..., 3:].float() - _SUBBAND[0]) / _SUBBAND[1]
         width = (_HIGHEST - _LOWEST) / (_BINS - 1)
         bins = torch.exp(-0.5 * ((pitch[..., None] - self.centres) / width).square())
-        return torch.cat([bins, voiced[..., None], (loudness[..., None] - _LOUD[0]) / _LOUD[1]], dim=-1)
+        return torch.cat([bins, voiced[..., None], (loudness[..., None] - _LOUD[0]) / _LOUD[1], parts], dim=-1)

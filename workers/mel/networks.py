@@ -47,7 +47,7 @@ def read(path: Path, model: str, sha256: str = "") -> tuple[Network, str]:
     try:
         if found["model"] != model:
             raise BadConfigError(f"a network of {found['model']}", where=str(path), hint=f"wanted: {model}")
-        network = build(kind(**{name: int(found[name]) for name in asdict(kind())}))
+        network = build(kind(**{name: int(found[name]) for name in asdict(kind()) if name in found}))
         network.load_state_dict(tensors)
         return network, found["content"]
     except (KeyError, ValueError, RuntimeError) as error:
