@@ -25,7 +25,7 @@ from voxrelay.workers.content import stage as content
 from voxrelay.workers.content.stage import Heard
 from voxrelay.workers.mel import stage as mel
 from voxrelay.workers.mel.stage import Utterance
-from voxrelay.workers.runtime.inputs import spread
+from voxrelay.workers.runtime.inputs import middles, spread
 from voxrelay.workers.runtime.loading import load_model
 from voxrelay.workers.runtime.model import FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import CPU
@@ -58,7 +58,7 @@ class Models:
         survey: tuple[float, ...] = ()
         if isinstance(model, FollowingMelModel):
             with self.timed("survey"):
-                survey = tuple(model.survey([windows[i] for i in spread(len(windows))]))
+                survey = tuple(model.survey(middles([windows[i] for i in spread(len(windows))])))
         for sound in windows:
             with self.timed("content"):
                 said = content.STAGE.run(self.models["content"], "window", [Heard(sound, [])])[0]

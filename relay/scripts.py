@@ -205,6 +205,15 @@ return {1 + redis.call('HEXISTS', job(id, 'failures'), ARGV[1]),
 """
 )
 
+# hash, most bytes, fields... -> their values, none of which is longer
+SHORT = """
+for i = 2, #ARGV do
+  local size = redis.call('HSTRLEN', KEYS[1], ARGV[i])
+  if size > tonumber(ARGV[1]) then return size end
+end
+return redis.call('HMGET', KEYS[1], unpack(ARGV, 2))
+"""
+
 # how and by whom units are computed, the units... -> of how many the job runs
 BEGIN = (
     _COMMON

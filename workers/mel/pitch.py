@@ -15,6 +15,7 @@ from voxrelay.relay.tensors import Audio, Floats
 
 LOWEST, HIGHEST = 60.0, 500.0  # Hz
 _STEP = 1000 * clock.CONTENT_HOP / clock.RATE / 2  # ms: every second frame is the centre of one of content
+_SPEED = 4  # sound is searched for pitch at 4 kHz: a quarter of the time, and StoneMask refines it at the full rate
 _SMOOTH = 5  # frames of content that loudness is averaged over
 _QUIET = 1e-8  # -80 dBFS
 _FEW = 10  # voiced frames: fewer say nothing of a register
@@ -45,7 +46,7 @@ class Prosody:
 
         frames = clock.content_frames(len(sound.data))
         data = sound.data[: frames * clock.CONTENT_HOP].astype(np.float64)
-        rough, times = pyworld.dio(data, clock.RATE, f0_floor=LOWEST, f0_ceil=HIGHEST, frame_period=_STEP)
+        rough, times = pyworld.dio(data, clock.RATE, LOWEST, HIGHEST, frame_period=_STEP, speed=_SPEED)
         hertz = pyworld.stonemask(data, rough, times, clock.RATE)[1::2][:frames]
         power = np.square(data).reshape(frames, clock.CONTENT_HOP).mean(axis=1)
         window = np.hanning(_SMOOTH + 2)[1:-1]

@@ -5,12 +5,15 @@ What Redis answers to a pop, what it publishes and what goes back to a queue is 
 routes it.
 """
 
+import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import redis
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as transport
 
 from voxrelay.relay import message
@@ -67,10 +70,46 @@ class GatedClient(redis.Redis):
 
 
 class GatedQoS(transport.QoS):
-    """Messages that a worker took and did not finish."""
+    """Messages that a worker took and did not finish.
+
+    kombu notes each in Redis before its task may begin; here that is done while the task is being worked on.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as kombu has it
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        self._unnoted: dict[str, Any] = {}
+        self._noting = threading.Lock()
+
+    def append(self, message: Any, tag: str) -> None:  # noqa: ANN401 - kombu's
+        """Count a message as taken; :meth:`note` is called as soon as its task was handed to a thread."""
+        virtual.QoS.append(self, message, tag)  # type: ignore[no-untyped-call]
+        self._unnoted[tag] = message
+
+    def note(self) -> None:
+        """Note in Redis what was taken since the last time; if that fails, leases alone know of it."""
+        with self._noting:
+            taken, self._unnoted = self._unnoted, {}
+            if not taken:
+                return
+            with self.pipe_or_acquire() as pipe:
+                for tag, message in taken.items():
+                    where, raw = message.delivery_info, message._raw  # noqa: SLF001 - what kombu itself would write
+                    pipe.zadd(self.unacked_index_key, {tag: time.time()})
+                    pipe.hset(self.unacked_key, tag, json.dumps([raw, where["exchange"], where["routing_key"]]))
+                pipe.execute()
+
+    def ack(self, tag: str) -> None:
+        """Forget a message that was worked on."""
+        with self._noting:
+            unnoted = self._unnoted.pop(tag, None)
+        if unnoted is None:
+            super().ack(tag)  # type: ignore[no-untyped-call]
+        else:
+            virtual.QoS.ack(self, tag)  # type: ignore[no-untyped-call]
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: Any = False) -> None:  # noqa: ANN401, FBT002 - as kombu
         """Put one back into its queue, or nowhere if it is refused."""
+        self.note()
         with self.channel.conn_or_acquire(client) as opened:
             raw = opened.hget(self.unacked_key, tag)
             if raw is None or _passes(self.unacked_key, raw, lambda: message.check_unacknowledged(raw)):
@@ -97,6 +136,11 @@ class GatedChannel(transport.Channel):
             kept = self._kept = self._create_client()  # type: ignore[no-untyped-call]
         yield kept
 
+    def note(self) -> None:
+        """Note in Redis what was taken."""
+        if self._qos is not None:
+            self._qos.note()
+
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:  # noqa: ARG002
         """Route by names alone: tables of routes in Redis may be anyone's. Control is answered to who asked."""
         if exchange == message.REPLIES:
@@ -108,3 +152,12 @@ class GatedTransport(transport.Transport):
     """Redis behind the gate."""
 
     Channel = GatedChannel
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:  # noqa: ANN401 - as kombu has it
+        """Have Celery's loop note what was taken, once each time round: after it has handed the tasks on."""
+        super().register_with_event_loop(connection, loop)  # type: ignore[no-untyped-call]
+        loop.on_tick.add(self._note)
+
+    def _note(self) -> None:
+        for channel in self.channels:
+            channel.note()

@@ -1,15 +1,16 @@
 """What a stage reads of one unit, and what is global to a recording."""
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, TypeVar
 
 import redis
 from pydantic import Field, TypeAdapter, ValidationError
 
-from voxrelay.relay import clock, flac, keys, safetensors
+from voxrelay.relay import clock, flac, keys, safetensors, scripts
 from voxrelay.relay.config import Config
-from voxrelay.relay.connect import Client, Stores
+from voxrelay.relay.connect import Stores
 from voxrelay.relay.errors import BadInputError, MissingError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Tensor
@@ -18,8 +19,9 @@ from voxrelay.workers.runtime.stage import Unit
 T = TypeVar("T", bound=Tensor)
 _SURVEY = TypeAdapter(Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=4096)])
 
-# Windows, evenly spread over a recording, from which is measured what is global to it.
+# Windows, evenly spread over a recording, from whose middle is measured what is global to it: seconds of them all.
 SURVEYED = 8
+SURVEYED_SECONDS = 16.0
 
 
 class Inputs:
@@ -49,7 +51,8 @@ class Inputs:
         pipe = self.stores.tensors.pipeline(transaction=False)
         for name in names:
             pipe.getrange(name, 0, longest)
-        blobs = self._answers(pipe, names)
+        with _expecting(names):
+            blobs = pipe.execute()
         if missing := [name for name, blob in zip(names, blobs, strict=True) if not blob]:
             raise MissingError(f"{missing[0]} is not in Redis", where=str(self.unit), hint="it is made again")
         found = []
@@ -84,8 +87,8 @@ class Inputs:
         record = keys.job(manifest.id)
         found = self.stores.jobs.hget(record, field)
         if found is None:
-            surveyed = spread(len(manifest.windows))
-            self.stores.jobs.hsetnx(record, field, json.dumps(measure(self._sounds("window", surveyed))))
+            sounds = self._sounds("window", spread(len(manifest.windows)))
+            self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
             found = self.stores.jobs.hget(record, field)
         return _survey(found, record)
 
@@ -93,13 +96,12 @@ class Inputs:
         manifest, whole = self.unit.manifest, part == "window"
         store = keys.sources(manifest.id) if whole else keys.sounds(manifest.voice_id)
         fields = [str(index) for index in indexes]
-        pipe = self.stores.jobs.pipeline(transaction=False)
-        for field in fields:
-            pipe.hstrlen(store, field)
         longest = flac.longest(self.config.window.samples)
-        if (most := max(self._answers(pipe, [store]), default=0)) > longest:
-            raise BadInputError(f"sound of {most} bytes", where=store, hint=f"a window has at most {longest}")
-        blobs: list[bytes | None] = self.stores.jobs.hmget(store, fields)
+        script = self.stores.jobs.register_script(scripts.SHORT)
+        with _expecting([store]):
+            blobs = script(keys=[store], args=[longest, *fields])
+        if isinstance(blobs, int):
+            raise BadInputError(f"sound of {blobs} bytes", where=store, hint=f"a window has at most {longest}")
         if None in blobs:
             raise MissingError(f"its sound is not in Redis ({store})", where=str(self.unit), hint="was Redis emptied?")
         gain = manifest.source.gain if whole and manifest.source else 1.0
@@ -113,30 +115,34 @@ class Inputs:
             return self.config.window.samples
         return min(manifest.windows[self.unit.index].length or most, most)
 
-    def _answers(self, pipe: Client, names: Sequence[str]) -> list[Any]:
-        """Ask Redis.
-
-        Raises:
-            BadInputError: under one of these keys lies something of another kind, which no waiting mends.
-
-        """
-        try:
-            return list(pipe.execute())
-        except redis.ResponseError as error:
-            if "WRONGTYPE" not in str(error):
-                raise
-            raise BadInputError("not of the kind that belongs there", where=", ".join(names)) from error
-
     def _counted(self, blobs: Sequence[bytes | None]) -> list[bytes]:
         found = [blob for blob in blobs if blob is not None]
         self.bytes_read += sum(map(len, found))
         return found
 
 
+@contextmanager
+def _expecting(names: Sequence[str]) -> Iterator[None]:
+    """Explain that under one of these keys lies something of another kind, which no waiting mends."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        raise BadInputError("not of the kind that belongs there", where=", ".join(names)) from error
+
+
 def spread(count: int) -> list[int]:
     """Choose the windows of ``count`` from which is measured what is global to their recording."""
     few = min(SURVEYED, count)
     return sorted({i * (count - 1) // max(few - 1, 1) for i in range(few)})
+
+
+def middles(sounds: Sequence[Audio]) -> list[Audio]:
+    """Cut windows to their middles, which together are not longer than what is measured of a recording."""
+    most = round(SURVEYED_SECONDS * clock.RATE) // max(len(sounds), 1)
+    starts = [max(len(sound.data) - most, 0) // 2 for sound in sounds]
+    return [Audio(sound.data[start : start + most], sound.rate) for start, sound in zip(starts, sounds, strict=True)]
 
 
 def _survey(raw: bytes, where: str) -> list[float]:

@@ -19,13 +19,14 @@ from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape
 from voxrelay.workers.mel.networks import read, to_mel_frames
 from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
 from voxrelay.workers.mel.stage import STAGE, Utterance
+from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
 from voxrelay.workers.runtime.model import FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
 SHAPES: dict[str, networks.Shape] = {
-    "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80),
+    "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80, subbands=4),
     "autovc-f0": bottleneck.Shape(features=6, neck=4, stride=8, channels=16, decoder=16, postnet=8),
 }
 
@@ -161,6 +162,27 @@ def test_the_timbre_of_the_target_is_told(model: Following) -> None:
     plain = target()
     dull = replace(plain, id="dull", sounds=lambda: [Audio(uniform_filter1d(buzz(200).data, 5), RATE)])
     assert np.abs(say(model, buzz(120), plain) - say(model, buzz(120), dull)).mean() > 0.01
+
+
+def test_subbands_are_means_of_neighbours() -> None:
+    found = subbands(np.arange(160, dtype=np.float64).reshape(2, 80), 3)
+    assert found.dtype == np.float32
+    assert found.tolist() == [[13.0, 39.5, 66.0], [93.0, 119.5, 146.0]]
+    assert subbands(np.zeros((5, 80)), 0).shape == (5, 0)
+
+
+@pytest.mark.parametrize("name", ["gr0"])
+def test_bands_of_the_source_are_told_but_not_what_colours_all_of_it(model: Following) -> None:
+    sound = buzz(120)
+    dull = Audio(uniform_filter1d(sound.data, 5), RATE)
+    own, other = model.survey([sound]), model.survey([dull])
+    assert own[:2] == pytest.approx(other[:2], abs=0.02)
+    plain, coloured = (
+        model.follow([content(80)], [target()], [one], [survey])[0].data
+        for one, survey in ((sound, own), (dull, [*own[:2], *other[2:]]))
+    )
+    [told] = model.follow([content(80)], [target()], [dull], [own])
+    assert np.abs(plain - told.data).mean() > 2 * np.abs(plain - coloured).mean()
 
 
 def test_a_melody_is_told_apart_from_its_register() -> None:

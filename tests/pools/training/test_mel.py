@@ -17,17 +17,21 @@ from voxrelay.training import checkpoint, config, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.export import export
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, Source, cut
+from voxrelay.training.mel.batches import Batches, Source, cut, relative_subbands, warped
 from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Learner, converted
 from voxrelay.training.mel.listening import Lite
 from voxrelay.training.mel.recipe import MelRecipe
+from voxrelay.training.mel.state import MelState
 from voxrelay.training.run import Run
+from voxrelay.training.spectra import mel_centres
 from voxrelay.workers.content import encoder
 from voxrelay.workers.mel import bottleneck, networks
 from voxrelay.workers.mel.modulated import Shape
 from voxrelay.workers.mel.networks import read, to_mel_frames
+from voxrelay.workers.mel.subbands import subbands
+from voxrelay.workers.mel.timbre import timbre
 
 CPU = torch.device("cpu")
 LISTENER = encoder.Shape(features=8, channels=8, blocks=1, kernel=3, expansion=1)
@@ -37,7 +41,7 @@ ADVERSARIAL = replace(
     REBUILD, name="adversarial", weights=Weights(mel=1, feature=2, adversarial=0.1), discriminate=True
 )
 TINY = MelConfig(
-    shape=Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=MEL.bands),
+    shape=Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=MEL.bands, subbands=4),
     phases=(REBUILD, DISCRIMINATORS, ADVERSARIAL),
     held_back={"toy": 1},
     discriminator_channels=2,
@@ -82,6 +86,37 @@ def test_a_crop_is_read_where_the_pool_reads_it(cache: Cache) -> None:
     assert np.abs(content - whole[40:72].numpy()).max() < 1e-3
     assert prosody.shape == (32, 3)
     assert np.array_equal(mel, found.mels.of(clip)[40:72].astype(np.float32))
+
+
+def test_spectra_are_warped_to_other_frequencies() -> None:
+    centres = mel_centres()
+    peak = np.exp(-np.square(np.arange(80) - 40.0) / 8)[None].astype(np.float32)
+    assert np.array_equal(warped(peak, 1.0), peak)
+    higher = centres[warped(peak, 1.2).argmax()]
+    assert higher == pytest.approx(1.2 * centres[40], rel=0.03)
+
+
+def test_subbands_are_those_of_the_crop_and_differ_from_draw_to_draw(cache: Cache) -> None:
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
+    clip = cache.clips[0]
+    whole = np.asarray(found.mels.of(clip), dtype=np.float32)
+    parts = relative_subbands(found, clip, 40, 32, 4)
+    assert np.allclose(parts, subbands(whole[40:72], 4) - subbands(timbre([whole]), 4), atol=1e-5)
+    told = Batches({Source(cache, found, {"s1"}, TINY): 1.0}, TINY.seed).batch(0, 3, 40)
+    assert told.prosody.shape == (3, 40, 7)
+
+
+def test_weights_that_knew_no_subbands_are_taken_over(cache: Cache, tmp_path: Path) -> None:
+    before = networks.build(replace(TINY.shape, subbands=0))
+    checkpoint.write_half(before, networks.facts(before.shape, "toy"), tmp_path / "before.safetensors")
+    state = MelState(TINY, CPU)
+    state.start_from(tmp_path / "before.safetensors")
+    told = next(recipe(cache).feed(range(1)))
+    whose = (told.voice, told.register, told.timbre)
+    now = state.generator(told.content, told.prosody, *whose)
+    assert torch.allclose(now, before(told.content, told.prosody[..., :3], *whose), atol=1e-2)
+    with pytest.raises(BadConfigError, match="a network of"):
+        MelState(replace(TINY, shape=replace(TINY.shape, blocks=1)), CPU).start_from(tmp_path / "before.safetensors")
 
 
 def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
