@@ -1,5 +1,6 @@
 """Submit a job: write down all it consists of, then open it; from then on it does not depend on the client."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from voxrelay.producer import admission
@@ -11,6 +12,8 @@ from voxrelay.relay.tensors import Floats, Tensor
 
 # Sounds of a job that is never opened go after this.
 _UNOPENED_SECONDS = 3600
+# Sounds that are written together: a disk is waited for once for all of them, and memory holds no more.
+_AT_ONCE = 16
 
 
 def submit(
@@ -68,9 +71,10 @@ def _open(session: Session, manifest: Manifest) -> None:
 
 
 def _write_sounds(session: Session, key: str, sounds: Iterable[Floats]) -> None:
-    for index, sound in enumerate(sounds):
+    packed = ((str(index), flac.pack(sound, clock.RATE)) for index, sound in enumerate(sounds))
+    while group := dict(itertools.islice(packed, _AT_ONCE)):
         pipe = session.stores.jobs.pipeline()
-        pipe.hset(key, str(index), flac.pack(sound, clock.RATE))
+        pipe.hset(key, mapping=group)
         pipe.expire(key, _UNOPENED_SECONDS)
         pipe.execute()
 

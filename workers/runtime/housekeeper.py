@@ -15,8 +15,6 @@ log = logging.getLogger("voxrelay")
 TICK_SECONDS = 1.0
 LEADER_SECONDS = 5
 SWEEP_SECONDS = 60
-# Units in flight beyond what workers can hold: enough that a worker that is done finds the next one waiting.
-SPARE_ROOM = 2
 _LIVING = ("running", "paused", "done")
 
 
@@ -70,9 +68,12 @@ class Housekeeper:
             self._sweep()
 
     def _make_room(self) -> None:
-        """Let as many units be in flight as keep all workers busy: the fewer, the sooner a new job has its turn."""
+        """Let as many units be in flight as keep all workers busy: the fewer, the sooner a first sound is there.
+
+        Those that the other pools could hold wait before the slowest, so that it finds the next one when it is done.
+        """
         batches = [self.config.pools[worker.pool].batch for worker in presence.present(self.jobs)]
-        room = self.config.limits.in_flight or sum(2 * batch - 1 for batch in batches) + SPARE_ROOM
+        room = self.config.limits.in_flight or sum(2 * batch - 1 for batch in batches)
         self.jobs.set(keys.ROOM, room, ex=SWEEP_SECONDS)
 
     def _restarted(self) -> bool:

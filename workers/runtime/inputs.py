@@ -1,6 +1,7 @@
 """What a stage reads of one unit, and what is global to a recording."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, TypeVar
@@ -22,6 +23,7 @@ _SURVEY = TypeAdapter(Annotated[list[Annotated[float, Field(allow_inf_nan=False)
 # Windows, evenly spread over a recording, from whose middle is measured what is global to it: seconds of them all.
 SURVEYED = 8
 SURVEYED_SECONDS = 16.0
+_SURVEYING = threading.Lock()
 
 
 class Inputs:
@@ -85,11 +87,12 @@ class Inputs:
         """Return what is global to the unit's recording, measured once by whoever needs it first."""
         manifest, field = self.unit.manifest, f"survey:{name}"
         record = keys.job(manifest.id)
-        found = self.stores.jobs.hget(record, field)
-        if found is None:
-            sounds = self._sounds("window", spread(len(manifest.windows)))
-            self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
+        with _SURVEYING:  # the second window waits, it does not measure the same once more
             found = self.stores.jobs.hget(record, field)
+            if found is None:
+                sounds = self._sounds("window", spread(len(manifest.windows)))
+                self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
+                found = self.stores.jobs.hget(record, field)
         return _survey(found, record)
 
     def _sounds(self, part: Part, indexes: Sequence[int]) -> list[Audio]:

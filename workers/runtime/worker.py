@@ -29,7 +29,7 @@ from voxrelay.workers.runtime.stage import Stage
 log = logging.getLogger("voxrelay")
 
 # Where pools share cores, those nearer to the sound go first: it comes sooner, and less lies in between.
-_NICE = {"content": 4, "mel": 2}
+_NICE = {"content": 10, "mel": 5}
 
 
 def prepare(config: Config, pool: str) -> tuple[Stage, dict[str, Any]]:
