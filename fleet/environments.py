@@ -139,6 +139,8 @@ def variables(environment: Environment, threads: int) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": "67108864",
         "MALLOC_TRIM_THRESHOLD_": "134217728",
         "MALLOC_TOP_PAD_": "67108864",
+        # One heap: with one for each thread, each keeps what it freed, and none has room for the next large tensor.
+        "MALLOC_ARENA_MAX": "1",
         # oneDNN keeps what it prepared for each shape, 40 MB for every length of a vocoder's input, 1,024 things
         # of all lengths unless told otherwise; preparing them anew takes no time that could be measured.
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
