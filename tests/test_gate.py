@@ -23,6 +23,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def channel(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setitem(TRANSPORT_ALIASES, "redis", f"{gate.__name__}:GatedTransport")
+    monkeypatch.setattr("kombu.transport._transport_cache", {})  # of what other tests have found under that name
     with Connection(broker_url(server.url)) as connection:
         yield connection.channel()
 
