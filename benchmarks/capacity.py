@@ -13,6 +13,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 HOURS = (1, 1_000, 100_000)  # of speech a day
+EXACT = 100  # processes: above, a part of one is nothing
 STEP = 4.48  # seconds of speech that a window adds
 BUSY = 0.7
 STAGES = ("content", "mel", "vocoder")
@@ -43,7 +44,13 @@ def main() -> None:
     for hours in HOURS:
         rate = hours * 3600 / STEP / 86_400
         needs = [rate * each / BUSY for each in (*seconds.values(), *redis.values())]
-        print(f"| {hours:,} | {rate:.3g} | {' | '.join(f'{-int(-need // 1)} ({need:.2g})' for need in needs)} |")
+        print(f"| {hours:,} | {rate:.3g} | {' | '.join(map(_processes, needs))} |")
+
+
+def _processes(need: float) -> str:
+    """Round up; tell the exact number where rounding hides much."""
+    whole = f"{-int(-need // 1):,}"
+    return f"{whole} ({need:.2g})" if need < EXACT else whole
 
 
 if __name__ == "__main__":
