@@ -22,7 +22,7 @@ def mel_filters(spec: MelSpec = MEL) -> NDArray[np.float32]:
 
     M. Slaney, Auditory Toolbox, Technical Report 1998-010, Interval Research.
     """
-    edges = _to_hz(np.linspace(_to_mel(spec.low), _to_mel(spec.high), spec.bands + 2))
+    edges = _edges(spec)
     bins = np.linspace(0, spec.rate / 2, spec.fft // 2 + 1)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
@@ -31,7 +31,12 @@ def mel_filters(spec: MelSpec = MEL) -> NDArray[np.float32]:
 
 def mel_centres(spec: MelSpec = MEL) -> NDArray[np.float64]:
     """Return where those filters are highest, Hz, [bands]."""
-    return _to_hz(np.linspace(_to_mel(spec.low), _to_mel(spec.high), spec.bands + 2))[1:-1]
+    return _edges(spec)[1:-1]
+
+
+def _edges(spec: MelSpec) -> NDArray[np.float64]:
+    """Return where filters begin, are highest and end, Hz: each at those of its neighbours, [bands + 2]."""
+    return _to_hz(np.linspace(_to_mel(spec.low), _to_mel(spec.high), spec.bands + 2))
 
 
 def _to_mel(hertz: float) -> float:

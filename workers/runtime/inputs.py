@@ -87,12 +87,13 @@ class Inputs:
         """Return what is global to the unit's recording, measured once by whoever needs it first."""
         manifest, field = self.unit.manifest, f"survey:{name}"
         record = keys.job(manifest.id)
-        with _SURVEYING:  # the second window waits, it does not measure the same once more
+        found = self.stores.jobs.hget(record, field)
+        if found is None:
+            with _SURVEYING:  # the second window waits, it does not measure the same once more
+                if not self.stores.jobs.hexists(record, field):
+                    sounds = self._sounds("window", spread(len(manifest.windows)))
+                    self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
             found = self.stores.jobs.hget(record, field)
-            if found is None:
-                sounds = self._sounds("window", spread(len(manifest.windows)))
-                self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
-                found = self.stores.jobs.hget(record, field)
         return _survey(found, record)
 
     def _sounds(self, part: Part, indexes: Sequence[int]) -> list[Audio]:

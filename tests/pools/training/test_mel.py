@@ -18,7 +18,7 @@ from voxrelay.training.cache import Cache
 from voxrelay.training.export import export
 from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, Source, cut, relative_subbands, warped
-from voxrelay.training.mel.config import MelConfig, MelPhase, Weights
+from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Learner, converted
 from voxrelay.training.mel.listening import Lite
@@ -104,6 +104,14 @@ def test_subbands_are_those_of_the_crop_and_differ_from_draw_to_draw(cache: Cach
     assert np.allclose(parts, subbands(whole[40:72], 4) - subbands(timbre([whole]), 4), atol=1e-5)
     told = Batches({Source(cache, found, {"s1"}, TINY): 1.0}, TINY.seed).batch(0, 3, 40)
     assert told.prosody.shape == (3, 40, 7)
+    as_it_is, offset, other = (
+        Batches({Source(cache, found, {"s1"}, replace(TINY, doubt=doubt)): 1.0}, TINY.seed).batch(0, 3, 40).prosody
+        for doubt in (Doubt(subbands=0, warp=(1, 1)), Doubt(subbands=0.3, warp=(1, 1)), Doubt(subbands=0))
+    )
+    constant, moved = (offset - as_it_is)[..., 3:], (other - as_it_is)[..., 3:]
+    assert constant.abs().min() > 1e-4
+    assert constant.std(dim=1).max() < 1e-5
+    assert moved.std(dim=1).max() > 0.01
 
 
 def test_weights_that_knew_no_subbands_are_taken_over(cache: Cache, tmp_path: Path) -> None:
