@@ -25,6 +25,8 @@ class Weights:
         content: distance of what the content encoder hears from what was to be said.
         timbre: of conversions, L1 of their mean spectrum from that of what was said, moved by what lies between the
             timbres of the two voices.
+        bands: of conversions, L1 of the loudness of broad bands by time, and of its differences in time, from that of
+            what was said, moved in the same way.
 
     """
 
@@ -34,6 +36,7 @@ class Weights:
     voice: Weight = 0.0
     content: Weight = 0.0
     timbre: Weight = 0.0
+    bands: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

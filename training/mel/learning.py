@@ -15,6 +15,7 @@ from voxrelay.workers.mel.timbre import loud
 
 Figures = dict[str, torch.Tensor]
 Listener = Callable[[torch.Tensor], torch.Tensor]
+_BROAD = 8  # bands, wide enough that a formant lies in the same one in most voices
 
 
 class Learner:
@@ -70,7 +71,7 @@ class Learner:
         if phase.heard:
             parts |= self._hearing(asked, made)
         if phase.convert:
-            parts["timbre"] = shift(asked, made, own)
+            parts |= shifts(asked, made, own)
         weights = asdict(phase.weights)
         loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         norm = state.move(state.generator, state.generator_optimiser, loss, rate, self.config.clip)
@@ -105,15 +106,18 @@ def distance(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     return torch.stack(parts).sum()
 
 
-def shift(asked: Told, made: torch.Tensor, own: int) -> torch.Tensor:
-    """Compare mean spectra of conversions with those of what was said, moved by what lies between the timbres.
+def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:
+    """Compare conversions with what was said, moved by what lies between the timbres of the two voices.
 
-    The first ``own`` are what was said, the others their conversions; over the loud frames, as a timbre is.
+    The first ``own`` are what was said, the others their conversions. ``timbre``: of mean spectra, over the loud frames
+    as a timbre is; ``bands``: of broad bands by time, and of their differences in time.
     """
     true = asked.mel[:own]
+    off = made[own:] - true - (asked.timbre[own:] - asked.timbre[:own])[:, None]
     heard = loud(true).float()[..., None]
-    found = ((made[own:] - true) * heard).sum(dim=1) / heard.sum(dim=1)
-    return functional.l1_loss(found, asked.timbre[own:] - asked.timbre[:own])
+    means = (off * heard).sum(dim=1) / heard.sum(dim=1)
+    broad = off.unflatten(-1, (_BROAD, -1)).mean(dim=-1)
+    return {"timbre": means.abs().mean(), "bands": broad.abs().mean() + broad.diff(dim=1).abs().mean()}
 
 
 def converted(told: Told) -> Told:

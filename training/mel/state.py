@@ -39,16 +39,29 @@ class MelState(State):
     def start_from(self, path: Path) -> None:
         """Take over exported weights; sub-bands that they do not know of are told, and not listened to at first.
 
+        Where theirs are broader, each part of one is listened to as the whole was.
+
         Raises:
             BadConfigError: the file holds none, or a network of another shape.
 
         """
         shape = self.config.shape
         network, _ = networks.read(path, networks.name(shape))
-        tensors = network.state_dict()
-        if isinstance(shape, Shape) and network.shape == replace(shape, subbands=0):
-            tensors["enter.weight"] = functional.pad(tensors["enter.weight"], (0, 0, 0, shape.subbands))
-        elif network.shape != shape:
-            raise BadConfigError(f"a network of {network.shape}", where=str(path), hint=f"wanted: {shape}")
+        tensors, before = network.state_dict(), network.shape
+        if isinstance(shape, Shape) and isinstance(before, Shape):
+            count = before.subbands
+            if before == replace(shape, subbands=count) and shape.subbands % (count or 1) == 0:
+                tensors["enter.weight"] = _divided(tensors["enter.weight"], count, shape.subbands)
+                before = shape
+        if before != shape:
+            raise BadConfigError(f"a network of {before}", where=str(path), hint=f"wanted: {shape}")
         self.generator.load_state_dict(tensors)
         self.average.load_state_dict(tensors)
+
+
+def _divided(weight: torch.Tensor, before: int, now: int) -> torch.Tensor:
+    """Divide the last input channels of a convolution, [out, in, kernel], evenly into more; none: add deaf ones."""
+    if not before:
+        return functional.pad(weight, (0, 0, 0, now))
+    kept, parts = weight.split((weight.shape[1] - before, before), dim=1)
+    return torch.cat([kept, parts.repeat_interleave(now // before, dim=1) * (before / now)], dim=1)

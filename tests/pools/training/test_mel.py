@@ -20,7 +20,7 @@ from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, Source, cut, relative_subbands, warped
 from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
-from voxrelay.training.mel.learning import Learner, converted
+from voxrelay.training.mel.learning import Learner, converted, shifts
 from voxrelay.training.mel.listening import Lite
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.mel.state import MelState
@@ -114,7 +114,7 @@ def test_subbands_are_those_of_the_crop_and_differ_from_draw_to_draw(cache: Cach
     assert moved.std(dim=1).max() > 0.01
 
 
-def test_weights_that_knew_no_subbands_are_taken_over(cache: Cache, tmp_path: Path) -> None:
+def test_weights_that_knew_fewer_subbands_are_taken_over(cache: Cache, tmp_path: Path) -> None:
     before = networks.build(replace(TINY.shape, subbands=0))
     checkpoint.write_half(before, networks.facts(before.shape, "toy"), tmp_path / "before.safetensors")
     state = MelState(TINY, CPU)
@@ -123,6 +123,11 @@ def test_weights_that_knew_no_subbands_are_taken_over(cache: Cache, tmp_path: Pa
     whose = (told.voice, told.register, told.timbre)
     now = state.generator(told.content, told.prosody, *whose)
     assert torch.allclose(now, before(told.content, told.prosody[..., :3], *whose), atol=1e-2)
+    checkpoint.write_half(state.generator, networks.facts(TINY.shape, "toy"), tmp_path / "broad.safetensors")
+    finer = MelState(replace(TINY, shape=replace(TINY.shape, subbands=8)), CPU)
+    finer.start_from(tmp_path / "broad.safetensors")
+    twice = torch.cat([told.prosody[..., :3], told.prosody[..., 3:].repeat_interleave(2, dim=-1)], dim=-1)
+    assert torch.allclose(finer.generator(told.content, twice, *whose), now, atol=1e-2)
     with pytest.raises(BadConfigError, match="a network of"):
         MelState(replace(TINY, shape=replace(TINY.shape, blocks=1)), CPU).start_from(tmp_path / "before.safetensors")
 
@@ -214,6 +219,20 @@ def test_conversions_take_over_the_timbre(cache: Cache) -> None:
     assert torch.equal(converted(told).timbre[1], told.timbre[0])
     figures = [made.learn(told) for _ in range(80)]
     assert float(figures[-1]["timbre"]) < 0.5 * float(figures[0]["timbre"])
+
+
+def test_conversions_keep_the_loudness_of_bands(cache: Cache) -> None:
+    """Told sub-bands and asked for no more, the network moves them between the two timbres, frame by frame."""
+    phase = replace(REBUILD, steps=80, learning_rate=5e-3, batch=4, crop=96, weights=Weights(bands=1), convert=True)
+    made = recipe(cache, replace(TINY, phases=(phase,)))
+    told = next(made.feed(range(1)))
+    figures = [made.learn(told) for _ in range(80)]
+    assert float(figures[-1]["bands"]) < 0.6 * float(figures[0]["bands"])
+    moved = torch.cat([told.mel, told.mel + (converted(told).timbre - told.timbre)[:, None]])
+    exact = shifts(told.joined(converted(told)), moved, len(told.mel))
+    assert float(exact["bands"]) == pytest.approx(0, abs=1e-5)
+    late = shifts(told.joined(converted(told)), torch.cat([told.mel, moved[4:].roll(10, dims=1)]), len(told.mel))
+    assert float(late["timbre"]) < 0.5 * float(late["bands"])
 
 
 def test_a_timbre_comes_from_elsewhere_too(cache: Cache) -> None:
