@@ -150,9 +150,7 @@ def _voices(config: Config, voice: str | Sequence[str] | TargetVoice) -> TargetV
 
 
 def _windows(config: Config, recording: Recording) -> list[Span]:
-    size = config.window
-    windows = clock.plan_windows(recording.length, size.samples, size.context_samples)
-    return [Span.model_validate(vars(window)) for window in windows]
+    return [Span.model_validate(vars(window)) for window in config.window.cut(recording.length)]
 
 
 def _manifest(

@@ -118,4 +118,4 @@ def _windows(path: Path, config: Config) -> int:
     except (OSError, soundfile.SoundFileError):
         return 0
     samples = round(min(info.frames / info.samplerate, config.limits.source) * clock.RATE)
-    return len(clock.plan_windows(samples, config.window.samples, config.window.context_samples)) if samples else 0
+    return len(config.window.cut(samples)) if samples else 0

@@ -48,15 +48,18 @@ class Window:
     keep_to: int
 
 
-def plan_windows(samples: int, length: int, context: int) -> list[Window]:
+def plan_windows(samples: int, length: int, context: int, first: int = 0) -> list[Window]:
     """Cut ``samples`` at 16 kHz into windows of ``length`` that overlap by two contexts.
 
     The last window is moved back rather than padded; a recording shorter than one window is its
-    own length, rounded up to 20 ms. ``length`` and ``context`` are multiples of 320 samples.
+    own length, rounded up to 20 ms. ``first``: length of the first window where there are several, so
+    that its sound is there sooner; 0: as the others. All three are multiples of 320 samples.
     """
     padded = to_hop(samples)
     if padded <= length:
         return [Window(0, padded, 0, samples)]
-    starts = [*range(0, padded - length, length - 2 * context), padded - length]
+    lead, stride = first or length, length - 2 * context
+    starts = [0, *range(lead - 2 * context, padded - length, stride), padded - length]
     seams = [0] + [start + context for start in starts[1:]] + [samples]
-    return [Window(start, length, seams[i], seams[i + 1]) for i, start in enumerate(starts)]
+    lengths = [lead] + [length] * (len(starts) - 1)
+    return [Window(start, lengths[i], seams[i], seams[i + 1]) for i, start in enumerate(starts)]

@@ -56,18 +56,29 @@ class Redis(_Section):
 
 
 class WindowSize(_Section):
-    """Length of a window and of the context within it at each side, in seconds."""
+    """Length of a window, of the context within it at each side, and of a recording's first, in seconds."""
 
     seconds: Seconds = 5.12
     context: Annotated[float, Field(ge=0)] = 0.32
+    first: Seconds = 2.56
 
     @model_validator(mode="after")
     def _on_the_grid(self) -> Self:
-        if self.samples % clock.CONTENT_HOP or self.context_samples % clock.CONTENT_HOP:
-            raise ValueError(f"{self.seconds} and {self.context}: both must be multiples of 0.02")
+        if any(samples % clock.CONTENT_HOP for samples in (self.samples, self.context_samples, self._first)):
+            raise ValueError(f"{self.seconds}, {self.context} and {self.first}: all must be multiples of 0.02")
         if self.context_samples * 4 > self.samples:
             raise ValueError(f"context {self.context}: at most a quarter of the window")
+        if not self.context_samples * 4 <= self._first <= self.samples:
+            raise ValueError(f"first {self.first}: from four contexts to the length of the others")
         return self
+
+    def cut(self, samples: int) -> list[clock.Window]:
+        """Plan the windows of a recording of so many samples at 16 kHz."""
+        return clock.plan_windows(samples, self.samples, self.context_samples, self._first)
+
+    @property
+    def _first(self) -> int:
+        return round(self.first * clock.RATE)
 
     @property
     def samples(self) -> int:
@@ -232,7 +243,7 @@ class Config(_Section):
         """Hash what producer and workers must agree on: wire, window, mel and the models' options."""
         agreed = {
             "wire": WIRE_VERSION,
-            "window": self.window.model_dump(),
+            "window": self.window.model_dump(exclude={"first"}),
             "mel": MEL.fingerprint,
             "stages": {s: {n: m.options for n, m in models.items()} for s, models in self.stages.items()},
         }

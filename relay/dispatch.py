@@ -21,7 +21,7 @@ from voxrelay.relay.connect import Stores
 from voxrelay.relay.job import Manifest, Part
 from voxrelay.relay.ledger import Ledger
 from voxrelay.relay.queue import send
-from voxrelay.relay.work import Work, last_filed
+from voxrelay.relay.work import Work, when_filed
 
 # Units in flight until a reconciler has counted the workers.
 FIRST_ROOM = 6
@@ -50,13 +50,14 @@ class UnitId:
 class Lease:
     """A unit that a worker has.
 
-    ``alone``: it must not share a batch, for a worker has died with it. ``filed``: when a stage last filed its
-    output of it, in seconds since the epoch, if any did.
+    ``alone``: it must not share a batch, for a worker has died with it. ``passed``: how often a stage was done with
+    it. ``filed``: when one last filed its output of it, in seconds since the epoch, if any did.
     """
 
     unit: UnitId
     holder: str
     alone: bool
+    passed: int
     filed: float | None
 
 
@@ -83,7 +84,8 @@ class Dispatch:
         if not answer:
             return None
         alone = answer == 2  # noqa: PLR2004 - the script says so
-        return Lease(unit, holder, alone=alone, filed=last_filed(trace) if trace else None)
+        lines = trace.splitlines()
+        return Lease(unit, holder, alone=alone, passed=len(lines), filed=when_filed(lines[-1]) if lines else None)
 
     def begin(self, leases: Sequence[Lease]) -> bool:
         """Note which units are computed, and whether together: what a worker died with counts if it was alone.

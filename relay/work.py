@@ -91,9 +91,9 @@ def unpack(trace: Mapping[bytes, bytes]) -> list[Work]:
     return list(last.values())
 
 
-def last_filed(lines: bytes) -> float:
-    """Return when the last of a unit's stages filed its output, in seconds since the epoch."""
-    queued, *_, filed = [int(number) for number in lines.rsplit(b"\n", 1)[-1].split(b" ")[4:]]
+def when_filed(line: bytes) -> float:
+    """Return when a stage filed its output, in seconds since the epoch."""
+    queued, *_, filed = [int(number) for number in line.split(b" ")[4:]]
     return (queued + filed) / _STEPS
 
 

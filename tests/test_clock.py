@@ -6,7 +6,7 @@ import pytest
 
 from voxrelay.relay import clock
 
-LENGTH, CONTEXT = 81_920, 5_120
+LENGTH, CONTEXT, FIRST = 81_920, 5_120, 40_960
 
 
 def test_a_window_is_whole_on_every_clock() -> None:
@@ -15,18 +15,19 @@ def test_a_window_is_whole_on_every_clock() -> None:
     assert clock.sound_samples(LENGTH) == 441 * clock.MEL_HOP == 112_896
 
 
-@pytest.mark.parametrize("samples", [4_800, 16_000, 81_919, 81_920, 81_921, 160_001, 1_000_003])
-def test_windows_cover_a_recording_once(samples: int) -> None:
-    windows = clock.plan_windows(samples, LENGTH, CONTEXT)
+@pytest.mark.parametrize("first", [0, FIRST, 4 * CONTEXT])
+@pytest.mark.parametrize("samples", [4_800, 16_000, 81_919, 81_920, 81_921, 122_880, 122_881, 160_001, 1_000_003])
+def test_windows_cover_a_recording_once(samples: int, first: int) -> None:
+    windows = clock.plan_windows(samples, LENGTH, CONTEXT, first)
     assert windows[0].keep_from == 0
     assert windows[-1].keep_to == samples
     for before, after in itertools.pairwise(windows):
-        assert before.keep_to == after.keep_from
+        assert before.keep_to == after.keep_from > before.keep_from
         assert after.keep_from - after.start >= CONTEXT
         assert before.start + before.length - before.keep_to >= CONTEXT
     for window in windows:
         assert window.start % clock.CONTENT_HOP == window.length % clock.CONTENT_HOP == 0
-        assert window.length == LENGTH or len(windows) == 1
+    assert len(windows) == 1 or [window.length for window in windows] == [first or LENGTH] + [LENGTH] * len(windows[1:])
 
 
 def test_the_last_window_is_moved_back_not_padded() -> None:

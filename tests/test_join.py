@@ -13,8 +13,8 @@ LENGTHS = [16_000, 81_920, 81_921, 82_240, 160_001, 500_003]
 FADE = HALF_FADE
 
 
-def planned(samples: int, context: int = CONTEXT) -> list[Span]:
-    return [Span.model_validate(vars(window)) for window in clock.plan_windows(samples, LENGTH, context)]
+def planned(samples: int, context: int = CONTEXT, first: int = 0) -> list[Span]:
+    return [Span.model_validate(vars(window)) for window in clock.plan_windows(samples, LENGTH, context, first)]
 
 
 def sounds(windows: list[Span]) -> list[np.ndarray]:
@@ -29,8 +29,9 @@ def joined(joiner: Joiner, given: list[np.ndarray] | list[None] | list[np.ndarra
 
 @pytest.mark.parametrize("context", [CONTEXT, 320, 0])
 @pytest.mark.parametrize("samples", LENGTHS)
-def test_windows_of_one_sound_join_to_that_sound(samples: int, context: int) -> None:
-    windows = planned(samples, context)
+@pytest.mark.parametrize("first", [0, LENGTH // 2])
+def test_windows_of_one_sound_join_to_that_sound(samples: int, context: int, first: int) -> None:
+    windows = planned(samples, context, first)
     whole = np.random.default_rng(1).uniform(-1, 1, clock.sound_samples(samples) + 441).astype(np.float32)
     given = [whole[clock.sound_samples(w.start) :][: clock.sound_samples(w.length)] for w in windows]
     joiner = Joiner(windows, 1.0, [])
@@ -42,7 +43,7 @@ def test_windows_of_one_sound_join_to_that_sound(samples: int, context: int) -> 
 @pytest.mark.parametrize("samples", LENGTHS)
 @pytest.mark.parametrize("gap", [None, 0, 1])
 def test_resuming_anywhere_gives_the_same_stream(samples: int, gap: int | None) -> None:
-    windows, quiet = planned(samples), [(0, 3_200), (70_080, 90_240), (samples - 4_801, samples)]
+    windows, quiet = planned(samples, first=LENGTH // 2), [(0, 3_200), (70_080, 90_240), (samples - 4_801, samples)]
     given: list[np.ndarray | None] = [None if n == gap else sound for n, sound in enumerate(sounds(windows))]
     whole, shifts, pieces = Joiner(windows, 0.7, quiet), [], []
     for sound in given:

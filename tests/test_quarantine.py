@@ -17,6 +17,7 @@ from limits.bench import Bench
 from voxrelay import Producer
 from voxrelay.producer.join import HALF_FADE
 from voxrelay.relay import clock, keys
+from voxrelay.relay.config import WindowSize
 
 MODEL = '''
 """A content encoder that cannot bear a second of digital silence, and takes its time, while files beside it say so."""
@@ -137,7 +138,7 @@ def test_gaps_may_be_allowed_beforehand(ward: Ward, tmp_path: Path) -> None:
 
 def check_gap(path: Path, ward: Ward) -> None:
     """Hold an output against the healthy one: silent in one window, the same before it and after it."""
-    windows = clock.plan_windows(18 * clock.RATE, 81_920, 5_120)
+    windows = WindowSize().cut(18 * clock.RATE)
     begin, end = (clock.sound_samples(edge) for edge in (windows[POISON].keep_from, windows[POISON].keep_to))
     found, healthy = (soundfile.read(name, dtype="int16")[0] for name in (path, ward.bench.folder / "healthy.wav"))
     assert len(found) == len(healthy)

@@ -48,6 +48,7 @@ def test_what_was_done_again_counts_once() -> None:
     assert work.unpack(trace(first, again)) == [again]
 
 
-def test_the_last_moment_of_a_unit_is_read_without_the_rest() -> None:
+def test_when_a_stage_filed_is_read_without_the_rest() -> None:
     first, last = done("content"), done("mel", began=1_795_571_300.5)
-    assert work.last_filed(trace(first, last)[b"window:7"]) == pytest.approx(last.times.filed, abs=1e-4)
+    line = trace(first, last)[b"window:7"].splitlines()[-1]
+    assert work.when_filed(line) == pytest.approx(last.times.filed, abs=1e-4)

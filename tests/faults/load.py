@@ -10,8 +10,9 @@ import redis
 
 from limits.bench import CLIPS, RATE, speech, write
 from voxrelay import Producer
-from voxrelay.relay import clock, keys
 from voxrelay.relay import config as configuration
+from voxrelay.relay import keys
+from voxrelay.relay.config import WindowSize
 
 AT_ONCE = 4  # jobs that one client has in flight
 _STEP = 4.48  # seconds between windows
@@ -29,13 +30,13 @@ class Load:
     def make(cls, folder: Path, jobs: int, windows: int, seed: int) -> "Load":
         """Write the recordings: speech at 16 kHz."""
         folder.mkdir()
-        seconds = 5.12 + (windows - 1) * _STEP - 1.0
+        seconds = 2.56 + (windows - 1) * _STEP - 0.5
         sources = [write(folder / f"source-{n}.wav", speech(seconds, seed + n)) for n in range(jobs)]
         voices = [
             write(folder / f"voice-{n}.wav", speech(_VOICE_SECONDS, seed + 1000 + n, [CLIPS[n % 2]]))
             for n in range(jobs)
         ]
-        assert len(clock.plan_windows(round(seconds * RATE), 81_920, 5_120)) == windows
+        assert len(WindowSize().cut(round(seconds * RATE))) == windows
         return cls(sources, voices)
 
 

@@ -115,7 +115,7 @@ class Desk:
         """Fetch, compute, file; each moment is kept for the trace."""
         taken, last = time.time(), unit.manifest.links(unit.part)[-1].stage == self.name
         inputs = Inputs(self.stores, self.config, unit)
-        cached, outcome, fetched = self._is_cached(unit, last=last), None, taken
+        cached, outcome, fetched = self._is_cached(unit, lease, last=last), None, taken
         if not cached:
             with self.batcher.arrival():
                 item = self.stage.read(unit, inputs, self.models[model])
@@ -142,10 +142,13 @@ class Desk:
             self._take_back(unit)
             raise Ignore  # the chain goes on from whoever has the unit now, if anybody
 
-    def _is_cached(self, unit: Unit, *, last: bool) -> bool:
-        """Whether another worker has filed this output; then the unit only passes through."""
+    def _is_cached(self, unit: Unit, lease: Lease, *, last: bool) -> bool:
+        """Whether this output was filed before; then the unit only passes through."""
         if last and unit.part == "window":
             return False
+        before = [link.stage for link in unit.manifest.links(unit.part)].index(self.name)
+        if not unit.shared(self.name) and lease.passed <= before:
+            return False  # it is here for the first time: Redis need not be asked
         return bool(self.stores.tensors.exists(unit.output_key(self.name)))
 
     def _compute(self, unit: Unit, model: str, item: object, lease: Lease) -> Outcome:
