@@ -103,11 +103,13 @@ class Collector(Watch):
             if holder and not _has_died(holder):
                 raise BadInputError(f"{self.job} is being fetched by {holder}", hint="wait for it, or end it")
             jobs.set(key, self._holder, ex=_LEASE_SECONDS)
-        threading.Thread(target=self._renew, daemon=True).start()
+        self._renewing = threading.Thread(target=self._renew, daemon=True)
+        self._renewing.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._leaving.set()
+        self._renewing.join()  # its connection is about to be closed
         self.session.stores.jobs.delete(keys.collector(self.job))
 
     @property

@@ -53,12 +53,16 @@ def plan_windows(samples: int, length: int, context: int, first: int = 0) -> lis
 
     The last window is moved back rather than padded; a recording shorter than one window is its
     own length, rounded up to 20 ms. ``first``: length of the first window where there are several, so
-    that its sound is there sooner; 0: as the others. All three are multiples of 320 samples.
+    that its sound is there sooner; two contexts more at most if that saves a window. 0: as the others.
+    All three are multiples of 320 samples.
     """
     padded = to_hop(samples)
     if padded <= length:
         return [Window(0, padded, 0, samples)]
     lead, stride = first or length, length - 2 * context
+    rest = (padded - lead) % stride
+    if rest <= 2 * context and lead + rest <= length:
+        lead += rest
     starts = [0, *range(lead - 2 * context, padded - length, stride), padded - length]
     seams = [0] + [start + context for start in starts[1:]] + [samples]
     lengths = [lead] + [length] * (len(starts) - 1)

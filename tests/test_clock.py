@@ -27,7 +27,17 @@ def test_windows_cover_a_recording_once(samples: int, first: int) -> None:
         assert before.start + before.length - before.keep_to >= CONTEXT
     for window in windows:
         assert window.start % clock.CONTENT_HOP == window.length % clock.CONTENT_HOP == 0
-    assert len(windows) == 1 or [window.length for window in windows] == [first or LENGTH] + [LENGTH] * len(windows[1:])
+    if len(windows) > 1:
+        assert first <= windows[0].length <= (first + 2 * CONTEXT if first else LENGTH)
+        assert {window.length for window in windows[1:]} == {LENGTH}
+
+
+def test_the_first_window_takes_what_would_hardly_fill_one_more() -> None:
+    stride = LENGTH - 2 * CONTEXT
+    for rest, count in ((0, 3), (2 * CONTEXT, 3), (2 * CONTEXT + 320, 4)):
+        windows = clock.plan_windows(FIRST + 2 * stride + rest, LENGTH, CONTEXT, FIRST)
+        assert len(windows) == count
+        assert windows[0].length == (FIRST + rest if count == 3 else FIRST)
 
 
 def test_the_last_window_is_moved_back_not_padded() -> None:

@@ -56,7 +56,7 @@ def test_every_window_and_stage_says_who_did_it(conversion: dict[str, Any], rela
 
 def test_what_passed_between_the_stages_is_there_to_see(conversion: dict[str, Any]) -> None:
     folder = conversion["folder"] / "tensors"
-    window = {path.stem: read_any(path.read_bytes()) for path in (folder / "window-0000").iterdir()}
+    window = {path.stem: read_any(path.read_bytes()) for path in (folder / "window-0001").iterdir()}
     kinds = {name: type(tensor) for name, tensor in window.items()}
     assert kinds == {"source": Audio, "speaker": Voice, "content": Content, "mel": Mel, "vocoder": Audio}
     assert len(window["source"].data) == 81_920

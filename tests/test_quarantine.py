@@ -42,8 +42,8 @@ class Delicate:
 def load():
     return Delicate()
 '''
-WINDOWS, POISON = 4, 2
-POISON_SECONDS = (10, 12)  # within that window
+WINDOWS, POISON = 5, 2
+POISON_SECONDS = (8, 10)  # within that window
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,16 @@ class State:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16)
 
     def follow(self, average: nn.Module, network: nn.Module) -> None:
-        """Move an average towards a network (Yazici et al. 2018, arXiv 1806.04498), faster in the first steps."""
+        """Move an average towards a network (Yazici et al. 2018, arXiv 1806.04498), faster in the first steps.
+
+        What a network has measured, as batch norm has, is copied: it is an average already.
+        """
         past = min(self.course.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for mean, current in zip(average.parameters(), network.parameters(), strict=True):
                 mean.lerp_(current, 1 - past)
+            for kept, current in zip(average.buffers(), network.buffers(), strict=True):
+                kept.copy_(current)
 
     def move(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: torch.Tensor, rate: float, clip: float

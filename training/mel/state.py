@@ -28,7 +28,7 @@ class MelState(State):
         super().__init__(config, device)
         self.config = config
         self.generator = networks.build(config.shape).to(device)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)  # noqa: FBT003 - torch's signature
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()  # noqa: FBT003 - torch's signature
         self.discriminators = Discriminators(config.discriminator_channels).to(device)
         self.generator_optimiser = self._optimiser(self.generator)
         self.discriminator_optimiser = self._optimiser(self.discriminators)

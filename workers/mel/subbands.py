@@ -1,4 +1,4 @@
-"""How loud each of a few broad bands is by time: enough to be understood by, too little to know a voice by.
+"""How loud each of a few bands is by time: enough to be understood by, too little to know a voice by.
 
 Speech of which nothing is left but the loudness of four bands is understood almost entirely (Shannon, Zeng, Kamath,
 Wygonski and Ekelid, "Speech recognition with primarily temporal cues", Science 270, 1995). The mean over

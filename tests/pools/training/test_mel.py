@@ -275,6 +275,18 @@ def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
 NECK = replace(TINY, shape=bottleneck.Shape(features=8, neck=2, channels=8, decoder=8, postnet=4))
 
 
+def test_what_is_exported_speaks_as_what_was_trained(cache: Cache) -> None:
+    """Batch norm goes by what it has measured over batches, not by one utterance, whose mean is its voice."""
+    made = recipe(cache, replace(NECK, phases=(replace(REBUILD, steps=60),), average=0.5))
+    for told in made.feed(range(60)):
+        made.learn(told)
+    trained = made.state.generator.eval()
+    with torch.inference_mode():
+        speech = [network(*list(vars(told).values())[:5]) for network in (made.exported, trained)]
+    assert torch.allclose(*speech, atol=0.05)
+    assert not made.exported.training
+
+
 @pytest.mark.parametrize(("name", "settings"), [("gr0", TINY), ("autovc-f0", NECK)])
 def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path, name: str, settings: MelConfig) -> None:
     run = Run(recipe(cache, settings), tmp_path / "run")
