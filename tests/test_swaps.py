@@ -23,16 +23,6 @@ for name, config in {
     second.write(file, config, second.draw(config))
     file.with_name("config.json").rename(file.with_suffix(".json"))
 """
-BOTTLENECK = """
-import sys
-from pathlib import Path
-from voxrelay.workers.mel import networks
-from voxrelay.workers.mel.bottleneck import Shape
-from voxrelay.workers.runtime.weights import save_safetensors
-shape = Shape(neck=2, channels=8, decoder=8, postnet=4)
-facts = {name: str(value) for name, value in networks.facts(shape, "contentvec-lite").items()}
-save_safetensors(Path(sys.argv[1], "autovc-f0.safetensors"), networks.build(shape).state_dict(), facts)
-"""
 
 
 @pytest.mark.slow
@@ -43,7 +33,6 @@ def test_every_model_is_swapped_in_by_one_option(
     models = tmp_path / "models"
     shutil.copytree(settings["VOXRELAY_MODELS"], models)
     run_in("vocoder", "-c", GENERATORS, str(models), str(ROOT / "tests" / "pools" / "vocoder"))
-    run_in("mel", "-c", BOTTLENECK, str(models))
     queues = yaml.safe_load((ROOT / "queues.yml").read_text())
     (tmp_path / "queues.yml").write_text(yaml.safe_dump(queues))
     env = {**own_home(tmp_path), "VOXRELAY_MODELS": str(models), "VOXRELAY_CONFIG": str(tmp_path / "queues.yml")}

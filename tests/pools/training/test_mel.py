@@ -277,13 +277,13 @@ NECK = replace(TINY, shape=bottleneck.Shape(features=8, neck=2, channels=8, deco
 
 def test_what_is_exported_speaks_as_what_was_trained(cache: Cache) -> None:
     """Batch norm goes by what it has measured over batches, not by one utterance, whose mean is its voice."""
-    made = recipe(cache, replace(NECK, phases=(replace(REBUILD, steps=60),), average=0.5))
-    for told in made.feed(range(60)):
+    made = recipe(cache, replace(NECK, phases=(REBUILD,), average=0.0))
+    for told in made.feed(range(2)):
         made.learn(told)
     trained = made.state.generator.eval()
     with torch.inference_mode():
         speech = [network(*list(vars(told).values())[:5]) for network in (made.exported, trained)]
-    assert torch.allclose(*speech, atol=0.05)
+    assert torch.equal(*speech)
     assert not made.exported.training
 
 
