@@ -37,7 +37,7 @@ def _numbers(found: Overview) -> Iterator[Metric]:
     facts = (
         ("backlog_windows", "Windows of running jobs that are not done", found.backlog),
         ("in_flight", "Windows and references that are with queues and workers", found.flight),
-        ("unacknowledged", "Messages that are with workers", found.unacknowledged),
+        ("unacknowledged", "Messages that have been with workers for half a second and more", found.unacknowledged),
         ("dead_windows", "Windows and references that were given up", found.dead),
         ("windows_per_second", "Pace of the last windows", found.pace),
     )

@@ -53,7 +53,8 @@ class Overview(_Facts):
     """A relay at one moment.
 
     ``backlog``: windows of running jobs that are not done, ``flight`` of them (and of references) are with
-    workers and queues; ``unacknowledged`` messages are with workers. ``pace``: windows a second, of the last.
+    workers and queues; ``unacknowledged`` messages have been with workers for half a second.
+    ``pace``: windows a second, of the last.
     """
 
     time: float

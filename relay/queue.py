@@ -131,7 +131,7 @@ def waiting(broker: Client, queues: Sequence[str]) -> dict[str, Waiting]:
 
 
 def unacknowledged(broker: Client) -> int:
-    """Count the messages that workers have taken and not finished."""
+    """Count the messages that workers have taken and not finished in half a second."""
     return int(broker.hlen(Channel.unacked_key))
 
 
