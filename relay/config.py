@@ -56,11 +56,14 @@ class Redis(_Section):
 
 
 class WindowSize(_Section):
-    """Length of a window, of the context within it at each side, and of a recording's first, in seconds."""
+    """Length of a window, of the context within it at each side, and of a recording's first, in seconds.
+
+    ``first``: empty: about half of the others.
+    """
 
     seconds: Seconds = 5.12
     context: Annotated[float, Field(ge=0)] = 0.32
-    first: Seconds = 2.56
+    first: Seconds | None = None
 
     @model_validator(mode="after")
     def _on_the_grid(self) -> Self:
@@ -78,6 +81,8 @@ class WindowSize(_Section):
 
     @property
     def _first(self) -> int:
+        if self.first is None:
+            return max(clock.to_hop(self.samples // 2), 4 * self.context_samples)
         return round(self.first * clock.RATE)
 
     @property

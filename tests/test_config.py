@@ -29,6 +29,8 @@ def load(tmp_path: Path, change: Any, **env: str) -> configuration.Config:
             ["stages.content.mfcc.pool", "'nope'", "content-fairseq"],
         ),
         (lambda d: d["window"].update(seconds=5.13), ["window", "5.13", "multiples of 0.02"]),
+        (lambda d: d["window"].update(first=1.0), ["window", "first 1.0", "from four contexts"]),
+        (lambda d: d["window"].update(first=6.0), ["window", "first 6.0", "length of the others"]),
         (lambda d: d["pools"]["mel"].update(workers=0), ["pools.mel.workers", "found 0", "greater than or equal to 1"]),
         (lambda d: d["pools"]["mel"].update(batch=257), ["pools.mel.batch", "found 257", "less than or equal to 256"]),
         (lambda d: d["pools"]["mel"].update(wait=-0.1), ["pools.mel.wait", "found -0.1", "greater than or equal to 0"]),
@@ -46,6 +48,17 @@ def test_a_mistake_is_explained(tmp_path: Path, change: Any, words: list[str]) -
         load(tmp_path, change)
     for word in [*words, str(tmp_path)]:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(("seconds", "context", "first"), [(5.12, 0.32, 2.56), (1.0, 0.24, 0.96), (0.62, 0.1, 0.4)])
+def test_the_first_window_is_half_as_long_unless_told(
+    tmp_path: Path, seconds: float, context: float, first: float
+) -> None:
+    size = load(tmp_path, lambda d: d.update(window={"seconds": seconds, "context": context})).window
+    wanted = round(first * 16_000)
+    windows = size.cut(wanted + 3 * (size.samples - 2 * size.context_samples))
+    assert [window.length for window in windows] == [wanted] + [size.samples] * 3
+    assert size.cut(size.samples)[0].length == size.samples
 
 
 def test_environment_variables_override_every_url(tmp_path: Path) -> None:
@@ -86,6 +99,7 @@ def test_the_contract_covers_what_both_sides_must_agree_on(tmp_path: Path) -> No
     assert load(tmp_path, lambda d: d["window"].update(context=0.16)).contract != usual
     assert load(tmp_path, lambda d: d["stages"]["mel"]["retrieval"].update(options={"neighbours": 3})).contract != usual
     assert load(tmp_path, lambda d: d["pools"]["mel"].update(workers=3)).contract == usual
+    assert load(tmp_path, lambda d: d["window"].update(first=5.12)).contract == usual, "workers need not know"
 
 
 def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
