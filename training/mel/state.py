@@ -50,7 +50,8 @@ class MelState(State):
         tensors, before = network.state_dict(), network.shape
         if isinstance(shape, Shape) and isinstance(before, Shape):
             count = before.subbands
-            if before == replace(shape, subbands=count) and shape.subbands % (count or 1) == 0:
+            finer = shape.subbands > count and shape.subbands % (count or 1) == 0
+            if finer and before == replace(shape, subbands=count):
                 tensors["enter.weight"] = _divided(tensors["enter.weight"], count, shape.subbands)
                 before = shape
         if before != shape:
