@@ -60,8 +60,3 @@ app.add_typer(train.app, name="train")
 app.add_typer(model.app, name="model")
 app.command("config", epilog="Example: VOXRELAY_CONFIG=mine.yml vox config")(doctor.config)
 app.command("doctor", epilog="Example: vox doctor")(doctor.doctor)
-
-
-def main() -> None:
-    """Run ``vox``."""
-    app()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from voxrelay.producer import admission
 from voxrelay.producer.session import Session
 from voxrelay.relay import clock, flac, keys, scripts
-from voxrelay.relay.errors import UnavailableError
+from voxrelay.relay.errors import RefusedError, UnavailableError
 from voxrelay.relay.job import Manifest
 from voxrelay.relay.tensors import Floats, Tensor
 
@@ -43,15 +43,20 @@ def submit(
 
     """
     admission.admit(session, manifest)
+    sources = keys.sources(manifest.id)
     try:
-        _write_sounds(session, keys.sources(manifest.id), sounds)
+        _write_sounds(session, sources, sounds)
         _write_voice(session, manifest, clips)
         _write_prepared(session, prepared or {})
         for key, tensor in (tensors or {}).items():
             session.stores.tensors.set(key, tensor.to_bytes(), ex=session.config.lifetimes.tensors)
-        _open(session, manifest)
     except BaseException:
-        session.stores.jobs.delete(keys.sources(manifest.id))
+        session.stores.jobs.delete(sources)
+        raise
+    try:
+        _open(session, manifest)
+    except RefusedError:  # whoever is interrupted cannot know whether the job was opened: sounds go by themselves then
+        session.stores.jobs.delete(sources)
         raise
     durable = admission.on_disk(session.stores.jobs)
     session.dispatch.release()

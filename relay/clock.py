@@ -54,6 +54,7 @@ def plan_windows(samples: int, length: int, context: int, first: int = 0) -> lis
     The last window is moved back rather than padded; a recording shorter than one window is its
     own length, rounded up to 20 ms. ``first``: length of the first window where there are several, so
     that its sound is there sooner; two contexts more at most if that saves a window. 0: as the others.
+    Of two windows both are as long as half of the recording takes, but not shorter than ``first``.
     All three are multiples of 320 samples.
     """
     padded = to_hop(samples)
@@ -63,6 +64,8 @@ def plan_windows(samples: int, length: int, context: int, first: int = 0) -> lis
     rest = (padded - lead) % stride
     if rest <= 2 * context and lead + rest <= length:
         lead += rest
+    if padded <= lead + stride:
+        lead = length = max(lead, to_hop(padded // 2 + context))
     starts = [0, *range(lead - 2 * context, padded - length, stride), padded - length]
     seams = [0] + [start + context for start in starts[1:]] + [samples]
     lengths = [lead] + [length] * (len(starts) - 1)

@@ -165,7 +165,7 @@ def test_five_hundred_outputs_come_once(tmp_path: Path) -> None:
 
 
 def held_to(done: interrupted.Batched, outputs: int) -> None:
+    assert done.failed == done.broken, json.dumps(done.summary["failed"], indent=1)
     assert (done.outputs, done.jobs) == (outputs, outputs)
-    assert done.failed == done.broken
     assert (done.doubled, done.differing, done.left) == (0, 0, [])
     assert done.codes == [130, -9, 1], json.dumps(done.summary)

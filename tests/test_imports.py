@@ -58,7 +58,7 @@ def test_help_is_light() -> None:
     code = """
 import sys
 sys.argv = ["vox", "--help"]
-from voxrelay.cli.main import main
+from voxrelay.cli.start import main
 try:
     main()
 except SystemExit:

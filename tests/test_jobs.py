@@ -16,7 +16,10 @@ import soundfile
 
 from conftest import VOX, vox, vox_json
 from voxrelay import Conversion, Producer, VoxError
+from voxrelay.producer.session import Session
+from voxrelay.producer.submit import _open
 from voxrelay.relay import config as configuration
+from voxrelay.relay.job import Manifest
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +135,22 @@ def test_python_submits_waits_and_is_called_back(producer: Producer, long: Path,
         result = conversion.fetch(tmp_path / "out.flac")
     assert (result.seconds, result.gaps, result.job) == (30.0, (), conversion.job)
     assert soundfile.info(result.output).frames == (30 * 22_050)
+
+
+def test_a_client_that_is_interrupted_as_its_job_opens_takes_no_sounds_away(
+    producer: Producer, male: Path, female: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def interrupted(session: Session, manifest: Manifest) -> None:
+        _open(session, manifest)  # and its reply is lost
+        opened.append(manifest.id)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("voxrelay.producer.submit._open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        producer.submit(male, str(female))
+    assert producer.conversion(opened[0]).wait() == "done"
 
 
 def test_python_streams_and_awaits(producer: Producer, long: Path, female: Path, converted: bytes) -> None:
