@@ -24,16 +24,12 @@ class Learner:
     Args:
         state: what is trained.
         listen: makes the frozen listeners to voice and content, when a phase first asks them.
-        same_content: whether that listener hears the content that the network is told; if not, what it hears in
-            the true mel is what it is to hear.
 
     """
 
-    def __init__(
-        self, state: MelState, listen: Callable[[], tuple[Listener, Listener]], *, same_content: bool = True
-    ) -> None:
+    def __init__(self, state: MelState, listen: Callable[[], tuple[Listener, Listener]]) -> None:
         self.state, self.config = state, state.config
-        self._listen, self._same_content = cache(listen), same_content
+        self._listen = cache(listen)
 
     def learn(self, told: Told) -> Figures:
         """Take one step; gives the losses before it, unweighted, and the norms of the gradients; scalars."""
@@ -69,7 +65,7 @@ class Learner:
         if phase.judged:
             parts |= self._judgement(asked.mel[:own], made, own)
         if phase.heard:
-            parts |= self._hearing(asked, made)
+            parts |= self._hearing(asked, made, own)
         if phase.convert:
             parts |= shifts(asked, made, own)
         weights = asdict(phase.weights)
@@ -77,11 +73,15 @@ class Learner:
         norm = state.move(state.generator, state.generator_optimiser, loss, rate, self.config.clip)
         return {**{name: part.detach() for name, part in parts.items()}, "gradient": norm}
 
-    def _hearing(self, asked: Told, made: torch.Tensor) -> Figures:
-        """Compare voice and content, as frozen networks hear them, with what was asked for."""
+    def _hearing(self, asked: Told, made: torch.Tensor, own: int) -> Figures:
+        """Compare voice and content, as frozen networks hear them, with what was asked for.
+
+        What is to be heard of content is what is heard in the true mel: beside the edges of a crop the encoder, which
+        knows no more than the crop, hears in truth itself something else than it hears in the whole recording.
+        """
         whose, what = self._listen()
         with torch.no_grad():
-            said = asked.content if self._same_content else what(asked.mel)
+            said = what(asked.mel[:own]).repeat(len(made) // own, 1, 1)
         return {
             "voice": 1 - functional.cosine_similarity(whose(made), asked.voice, dim=-1).mean(),
             "content": 1 - functional.cosine_similarity(what(made), said, dim=-1).mean(),

@@ -77,9 +77,7 @@ class MelRecipe:
         self._batches = Batches(sources, config.seed)
         self._validation = Validation(cache, found, real.speakers, held, config.shape.subbands)
         self.state = MelState(config, device)
-        self._learner = Learner(
-            self.state, lambda: self._listeners(cache, found, weights), same_content=listener is None
-        )
+        self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
 
     def _listeners(self, cache: Cache, found: Material, weights: Path) -> tuple[VoiceEar, ContentEar]:
         voice, content = VoiceEar(cache, found.mels), ContentEar(cache, found.mels, encoder.read(weights))

@@ -211,6 +211,15 @@ def test_conversions_are_judged_by_who_listens(cache: Cache) -> None:
     assert float(figures[-1]["content"]) < float(figures[0]["content"])
 
 
+def test_a_true_mel_says_what_was_said(cache: Cache) -> None:
+    """Beside the edges of a crop as well, where the encoder hears something else than in the whole recording."""
+    phase = replace(REBUILD, weights=Weights(content=1))
+    made = recipe(cache, replace(TINY, phases=(phase,)))
+    told = next(made.feed(range(1)))
+    asked, mels, own = told.joined(converted(told)), told.mel.repeat(2, 1, 1), len(told.mel)
+    assert float(made._learner._hearing(asked, mels, own)["content"]) == pytest.approx(0, abs=1e-5)
+
+
 def test_conversions_take_over_the_timbre(cache: Cache) -> None:
     """Told a voice's mean spectrum and asked for no more, the network moves the source's to it."""
     phase = replace(REBUILD, steps=80, learning_rate=5e-3, batch=4, crop=96, weights=Weights(timbre=1), convert=True)
