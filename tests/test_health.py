@@ -91,6 +91,12 @@ def test_an_image_without_vox_asks_the_runtime(relay: dict[str, str], tmp_path: 
         assert done.returncode == code, done.stdout + done.stderr
 
 
+def test_pools_farther_from_the_sound_yield_to_those_nearer(relay: dict[str, str]) -> None:
+    rows, ours = vox_json("ps", env=relay)["workers"], os.getpriority(os.PRIO_PROCESS, 0)
+    yielded = {row["pool"]: os.getpriority(os.PRIO_PROCESS, row["process"]) - ours for row in rows}
+    assert yielded["content"] > yielded["mel"] > yielded["vocoder"] == 0
+
+
 def test_a_worker_that_died_is_not_healthy_until_it_is_back(relay: dict[str, str]) -> None:
     rows = vox_json("ps", env=relay)["workers"]
     process = next(row["process"] for row in rows if row["pool"] == "content")

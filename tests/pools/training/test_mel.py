@@ -130,6 +130,10 @@ def test_weights_that_knew_fewer_subbands_are_taken_over(cache: Cache, tmp_path:
     assert torch.allclose(finer.generator(told.content, twice, *whose), now, atol=1e-2)
     with pytest.raises(BadConfigError, match="a network of"):
         MelState(replace(TINY, shape=replace(TINY.shape, blocks=1)), CPU).start_from(tmp_path / "before.safetensors")
+    for count in (0, 2, 6):  # fewer than they know, or no whole number for each
+        other = MelState(replace(TINY, shape=replace(TINY.shape, subbands=count)), CPU)
+        with pytest.raises(BadConfigError, match="a network of"):
+            other.start_from(tmp_path / "broad.safetensors")
 
 
 def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
