@@ -252,7 +252,10 @@ PASS = (
 local unit = ARGV[1]
 local id, part, index = split(unit)
 if redis.call('GET', 'vox:lease:' .. unit) ~= ARGV[2] or not running(id) then return 0 end
-if ARGV[4] then redis.call('HSETNX', job(id, 'trace'), ARGV[5], ARGV[6]) end
+-- Redis 6 waits for its disk after any command that could have written, whether it did or not.
+if ARGV[4] and redis.call('HEXISTS', job(id, 'trace'), ARGV[5]) == 0 then
+  redis.call('HSETNX', job(id, 'trace'), ARGV[5], ARGV[6])
+end
 in_passing()  -- its line of the trace is written whole when the unit lands
 redis.call('ZADD', flight, 'XX', now + ARGV[3], unit)
 redis.call('DEL', 'vox:lease:' .. unit)
