@@ -2,25 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Self
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from voxrelay.producer.collect import Progress as Step
 from voxrelay.producer.standing import Standing
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.work import Work
+
+# Rich is imported when there is something to show: a short conversion is under way by then.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 WIDE = 120
 _PARTS = {"reference": "voice", "window": "speech"}
@@ -29,29 +22,38 @@ _PARTS = {"reference": "voice", "window": "speech"}
 class _Bars:
     """Bars on the error stream, each of which appears when there is something to show."""
 
-    count: type[ProgressColumn] = MofNCompleteColumn
-
     def __init__(self, *, quiet: bool) -> None:
-        columns = (
-            TextColumn("{task.description:<18}"),
-            BarColumn(),
-            self.count(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[about]}", style="dim"),
-        )
-        console = Console(stderr=True)
-        if not console.is_terminal:
-            console.width = WIDE
-        self._progress = Progress(*columns, console=console, disable=quiet)
+        self._quiet = quiet
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._tasks:
+            self._progress.stop()
+
+    @cached_property
+    def _progress(self) -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (
+            TextColumn("{task.description:<18}"),
+            BarColumn(),
+            self._count(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[about]}", style="dim"),
+        )
+        return Progress(*columns, console=_console())
+
+    def _count(self) -> "ProgressColumn":
+        from rich.progress import MofNCompleteColumn
+
+        return MofNCompleteColumn()
 
     def _show(self, label: str, done: int, total: int, about: str = "") -> None:
+        if self._quiet:
+            return
         if label not in self._tasks:
             self._progress.start()
             self._tasks[label] = self._progress.add_task(label, total=total, about=about)
@@ -77,7 +79,10 @@ class StepBars(_Bars):
 class ByteBars(StepBars):
     """One bar for each file that is fetched, on the error stream."""
 
-    count = DownloadColumn
+    def _count(self) -> "ProgressColumn":
+        from rich.progress import DownloadColumn
+
+        return DownloadColumn()
 
 
 class BatchBars(_Bars):
@@ -107,8 +112,9 @@ def _about(standing: Standing) -> str:
 
 def print_works(works: Iterable[Work]) -> None:
     """Print what each stage did, summed over windows."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
-    console = Console(stderr=True)
     for column in ("", "stage", "model", "environment", "process"):
         table.add_column(column, style="dim" if not column else None)
     for column in ("units", "waited s", "moved s", "worked s", "kB in", "kB out"):
@@ -119,9 +125,16 @@ def print_works(works: Iterable[Work]) -> None:
             mine = [work for work in rows if (work.part, work.stage) == (part, stage)]
             if mine:
                 table.add_row(label, *_summary(mine))
+    _console().print(table)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console(stderr=True)
     if not console.is_terminal:
         console.width = WIDE
-    console.print(table)
+    return console
 
 
 def _summary(works: list[Work]) -> list[str]:

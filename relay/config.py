@@ -26,6 +26,8 @@ PASSWORD_FILE = "VOXRELAY_REDIS_PASSWORD_FILE"  # noqa: S105 - the name of a var
 _PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s\"']*@")  # to the last @: a password that was not quoted may hold others
 _PASSWORD_ASKED = re.compile(r"([?&](?:ssl_)?password=)[^&\s]+")
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built so: every command reads the file
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Url = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")]
 Seconds = Annotated[float, Field(gt=0)]
@@ -316,7 +318,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     """
     path = config_file(env)
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - both are safe
     except OSError as error:
         raise BadConfigError(
             f"cannot be read: {error.strerror}", where=str(path), hint="see VOXRELAY_CONFIG"
