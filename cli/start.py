@@ -1,4 +1,4 @@
-"""``vox`` from its first line. It is a short process: Python need not look for garbage as often as it would."""
+"""``vox`` from its first line. It is mostly a short process: Python need not look for garbage as often."""
 
 import atexit
 import gc

@@ -18,7 +18,7 @@ from voxrelay.relay.tensors import Audio
 FULL_SCALE = 32_767
 LOUDEST = 2.0**31  # integers of 32 bit that were taken for floats; anything above is no recording
 _MAGIC = b"fLaC"
-_FASTEST = 0.0  # every stage decodes: a tenth sooner to and fro, for three hundredths more bytes
+_FASTEST = 0.0  # several stages decode it, and the last encodes: time counts for more than the last few bytes
 
 
 def longest(samples: int) -> int:
