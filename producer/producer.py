@@ -26,7 +26,7 @@ from voxrelay.producer.voice import TargetVoice
 from voxrelay.relay import clock, flac, keys
 from voxrelay.relay import config as configuration
 from voxrelay.relay.config import Config, Stage
-from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableError
+from voxrelay.relay.errors import BadConfigError, BadInputError, RefusedError, UnavailableError
 from voxrelay.relay.job import Link
 from voxrelay.relay.tensors import Audio, Content, Mel, Tensor, Voice
 
@@ -110,9 +110,7 @@ class Producer:
         with Partial.open(Path(output), plan.manifest.request) as partial:
             keeper = Keeper(keep_tensors) if keep_tensors else None
             with self._session(plan.manifest.chain) as session:
-                conversion = self._continue(session, partial, plan) or self._submit(session, plan)
-                if partial.job != conversion.job:
-                    partial.claim(conversion.job)
+                conversion = self._continue(session, partial, plan) or self._begin(session, partial, plan)
                 try:
                     result = conversion.fetch_into(partial, on_progress, keeper)
                 except BaseException as error:
@@ -305,6 +303,16 @@ class Producer:
         for note in plan.notes:
             session.ledger.say(plan.manifest.id, note)
         return Conversion(session, plan.manifest.id, plan.notes, durable=durable)
+
+    def _begin(self, session: Session, partial: Partial, plan: Plan) -> Conversion:
+        """Submit a conversion that its output belongs to already: who is interrupted here can still go on with it."""
+        partial.claim(plan.manifest.id)
+        try:
+            return self._submit(session, plan)
+        except BaseException as error:
+            if isinstance(error, BadInputError | RefusedError) or self.cold or plan.manifest.keep:
+                partial.discard()
+            raise
 
     def _continue(self, session: Session, partial: Partial, plan: Plan) -> Conversion | None:
         """Find the job that was interrupted with this very request, if it can go on."""

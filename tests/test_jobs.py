@@ -153,6 +153,25 @@ def test_a_client_that_is_interrupted_as_its_job_opens_takes_no_sounds_away(
     assert producer.conversion(opened[0]).wait() == "done"
 
 
+def test_a_conversion_that_is_interrupted_as_its_job_opens_is_gone_on_with(
+    producer: Producer, male: Path, female: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def interrupted(session: Session, manifest: Manifest) -> None:
+        _open(session, manifest)
+        opened.append(manifest.id)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("voxrelay.producer.submit._open", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            producer.convert(male, str(female), tmp_path / "out.wav")
+    result = producer.convert(male, str(female), tmp_path / "out.wav")
+    assert result.job == opened[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.wav"]
+
+
 def test_python_streams_and_awaits(producer: Producer, long: Path, female: Path, converted: bytes) -> None:
     async def heard() -> list[np.ndarray]:
         with producer.submit(long, str(female)) as conversion:
