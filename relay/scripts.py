@@ -1,132 +1,16 @@
 """Lua scripts that change jobs and units, each atomic, in the store of jobs.
 
 Redis' own clock is the only one they look at, so machines need not agree on the time. Durations are
-arguments; a unit is ``JOB|PART|INDEX``. See :mod:`~voxrelay.relay.dispatch` for what they are for.
+arguments; a unit is ``JOB|PART|INDEX``. What they share is in :mod:`~voxrelay.relay.lua`; what they are for is
+said in :mod:`~voxrelay.relay.dispatch`.
 """
 
-_COMMON = """
-local rota, flight, active = 'vox:rota', 'vox:flight', 'vox:active'
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1e6
-
-local function job(id, part) return 'vox:job:' .. id .. (part and ':' .. part or '') end
-local function split(unit) return string.match(unit, '^([^|]+)|([^|]+)|([^|]+)$') end
-local function number(id, field) return tonumber(redis.call('HGET', job(id), field) or 0) end
-local function running(id) return redis.call('HGET', job(id), 'state') == 'running' end
-
--- What follows is written to memory alone: a disk takes longer than all else that a stage asks of Redis. It is lost
--- if Redis dies: then nobody holds a lease, and units are sent again.
-local function in_passing() redis.set_repl(redis.REPL_NONE) end
-
-local function say(id, line)
-  redis.call('RPUSH', job(id, 'log'), string.format('%.3f', now) .. ' ' .. line)
-  redis.call('LTRIM', job(id, 'log'), -500, -1)
-end
-
--- A part of a job that may have come into being just now does not outlive it, whoever dies.
-local function keep(id, part)
-  if redis.call('TTL', job(id, part)) < 0 then redis.call('EXPIRE', job(id, part), number(id, 'lifetime')) end
-end
-
-local function tell(id, part, index, stage, error)
-  redis.call('XADD', job(id, 'events'), 'MAXLEN', '~', 1000, '*',
-             'part', part, 'index', index, 'stage', stage, 'error', error)
-  keep(id, 'events')
-end
-
--- What a stage did is a line of its unit; who did it is said once.
-local function trace(id, part, index, worker, facts, line)
-  local unit = part .. ':' .. index
-  local before = redis.call('HGET', job(id, 'trace'), unit)
-  redis.call('HSETNX', job(id, 'trace'), worker, facts)
-  redis.call('HSET', job(id, 'trace'), unit, (before and before .. '\\n' or '') .. line)
-  redis.call('HSET', job(id), 'updated', now)
-  keep(id, 'trace')
-end
-
--- File what a window became, or nothing for a gap; whether it is the first.
-local function file(id, index, output)
-  local new = redis.call('HSETNX', job(id, 'results'), index, output) == 1
-  keep(id, 'results')
-  return new
-end
-
--- A job's place among those that wait: fewest units in flight first, then in turn.
-local function seat(id)
-  redis.call('ZADD', rota, number(id, 'out') * 1e10 + redis.call('INCR', 'vox:turn'), id)
-  redis.call('EXPIRE', rota, number(id, 'lifetime'))
-end
-
--- Take a unit out of flight; whether it was.
-local function ground(unit)
-  if redis.call('ZREM', flight, unit) == 0 then return false end
-  local id = split(unit)
-  redis.call('DEL', 'vox:lease:' .. unit)
-  redis.call('HDEL', job(id, 'taken'), unit)
-  if redis.call('EXISTS', job(id)) == 1 then redis.call('HINCRBY', job(id), 'out', -1) end
-  if redis.call('ZSCORE', rota, id) then seat(id) end
-  return true
-end
-
-local function ground_all(id)
-  for i = number(id, 'collected'), number(id, 'next') - 1 do ground(id .. '|window|' .. i) end
-  for i = 0, number(id, 'references') - 1 do ground(id .. '|reference|' .. i) end
-  redis.call('ZREM', rota, id)
-end
-
-local parts = {'trace', 'log', 'sources', 'results', 'events', 'references', 'again', 'taken', 'failures'}
-
--- Everything of a job, and every index, goes some time after its last renewal.
-local function renew(id)
-  local seconds = number(id, 'lifetime')
-  for _, part in ipairs(parts) do redis.call('EXPIRE', job(id, part), seconds) end
-  redis.call('EXPIRE', job(id), seconds)
-  for _, index in ipairs({rota, flight, active, 'vox:jobs', 'vox:turn'}) do redis.call('EXPIRE', index, seconds) end
-  local voice = redis.call('HGET', job(id), 'voice')
-  if voice and voice ~= '' then
-    redis.call('EXPIRE', 'vox:voice:' .. voice .. ':sounds', seconds)
-    redis.call('EXPIRE', 'vox:voice:' .. voice .. ':jobs', seconds)
-  end
-end
-
--- Nobody works on this job any more; it may be resumed unless its voice is let go.
-local function settle(id, state, error)
-  ground_all(id)
-  redis.call('ZREM', active, id)
-  redis.call('HSET', job(id), 'state', state, 'error', error, 'updated', now)
-  redis.call('HSETNX', job(id), 'finished', now)
-  say(id, state .. (error ~= '' and ': ' .. error or ''))
-  renew(id)
-end
-
-local function let_voice_go(id, seconds)
-  local voice = redis.call('HGET', job(id), 'voice')
-  if not voice or voice == '' then return end
-  redis.call('SREM', 'vox:voice:' .. voice .. ':jobs', id)
-  if redis.call('SCARD', 'vox:voice:' .. voice .. ':jobs') == 0 then
-    redis.call('EXPIRE', 'vox:voice:' .. voice .. ':sounds', seconds)
-  end
-end
-
-local function count_landed(id, voices)
-  if redis.call('HINCRBY', job(id), 'windows_left', -1) == 0 then
-    settle(id, 'done', '')
-    let_voice_go(id, voices)
-  end
-end
-
--- A job without windows prepares a voice, and is done when that is; whether it is one, and done.
-local function prepared(id)
-  if number(id, 'windows_left') > 0 or number(id, 'references_left') > 0 then return false end
-  settle(id, 'done', '')
-  return true
-end
-"""
+from voxrelay.relay.lua import COMMON, RELEASES
 
 # id, manifest, windows, references, client, voice, backlog, client's limit, lifetime, missing references...
 # -> {verdict, windows that wait, of this client}
 OPEN = (
-    _COMMON
+    COMMON
     + """
 local id, windows = ARGV[1], tonumber(ARGV[3])
 if redis.call('EXISTS', job(id)) == 1 then return {'accepted', 0, 0} end  -- asked twice: the first reply was lost
@@ -154,44 +38,12 @@ return {'accepted', waiting, mine}
 """
 )
 
-_RELEASE = """
-local function release(patience, most)
-  local room, out = tonumber(redis.call('GET', 'vox:room') or most), {}
-  while redis.call('ZCARD', flight) < room do
-    local id = redis.call('ZRANGE', rota, 0, 0)[1]
-    if not id then break end
-    local part, index = 'reference', false
-    if running(id) then
-      index = redis.call('LPOP', job(id, 'references'))
-      if not index and number(id, 'references_left') <= 0 then
-        part, index = 'window', redis.call('LPOP', job(id, 'again'))
-        if not index and number(id, 'next') < number(id, 'windows') then
-          index = redis.call('HINCRBY', job(id), 'next', 1) - 1
-        end
-      end
-    end
-    if index then
-      local unit = id .. '|' .. part .. '|' .. index
-      if redis.call('ZADD', flight, 'NX', now + patience, unit) == 1 then
-        redis.call('HINCRBY', job(id), 'out', 1)
-        redis.call('EXPIRE', flight, number(id, 'lifetime'))
-        out[#out + 1] = unit
-      end
-      seat(id)
-    else
-      redis.call('ZREM', rota, id)
-    end
-  end
-  return out
-end
-"""
-
 # patience, room if nobody has said -> units
-RELEASE = _COMMON + _RELEASE + "return release(ARGV[1], ARGV[2])"
+RELEASE = COMMON + RELEASES + "return release(ARGV[1], ARGV[2])"
 
 # unit, holder, lease -> {0: not in flight, or another's; 1; 2: to be computed alone}, lines of its trace
 TAKE = (
-    _COMMON
+    COMMON
     + """
 in_passing()
 local lease = 'vox:lease:' .. ARGV[1]
@@ -216,7 +68,7 @@ return redis.call('HMGET', KEYS[1], unpack(ARGV, 2))
 
 # how and by whom units are computed, the units... -> of how many the job runs
 BEGIN = (
-    _COMMON
+    COMMON
     + """
 in_passing()
 local wanted = 0
@@ -234,7 +86,7 @@ return wanted
 
 # unit, field, by how much -> the count, or 0 if the job has ended
 COUNT = (
-    _COMMON
+    COMMON
     + """
 local id = split(ARGV[1])
 if not running(id) then return 0 end
@@ -247,7 +99,7 @@ return count
 # unit, holder, seconds until it is overdue [, stage, worker, its facts, line of the trace]
 # -> 1, or 0 if the lease is another's
 PASS = (
-    _COMMON
+    COMMON
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
@@ -271,8 +123,8 @@ return 1
 # unit, stage, worker, its facts, line of the trace, output, lifetime of voices, patience, room if nobody has said
 # -> units that are released: one script, and so one write to the disk
 LAND = (
-    _COMMON
-    + _RELEASE
+    COMMON
+    + RELEASES
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
@@ -294,7 +146,7 @@ return release(ARGV[8], ARGV[9])
 
 # unit, stage, error, allow gaps, lifetime of voices
 GIVE_UP = (
-    _COMMON
+    COMMON
     + """
 local unit = ARGV[1]
 local id, part, index = split(unit)
@@ -322,7 +174,7 @@ end
 
 # patience -> {unit, holder that died with it or '', ...} that are overdue and that nobody holds
 OVERDUE = (
-    _COMMON
+    COMMON
     + """
 local out = {}
 for _, unit in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
@@ -345,7 +197,7 @@ return out
 
 # Messages are lost: whatever nobody holds is overdue.
 HURRY = (
-    _COMMON
+    COMMON
     + """
 for _, unit in ipairs(redis.call('ZRANGE', flight, 0, -1)) do
   if redis.call('EXISTS', 'vox:lease:' .. unit) == 0 then redis.call('ZADD', flight, now, unit) end
@@ -355,7 +207,7 @@ end
 
 # window, references... that have to be prepared again before it: it makes room for them
 PREPARE = (
-    _COMMON
+    COMMON
     + """
 local id, _, index = split(ARGV[1])
 if ground(ARGV[1]) then
@@ -377,7 +229,7 @@ if running(id) then seat(id) end
 
 # id -> 1, or 0 if it does not run
 PAUSE = (
-    _COMMON
+    COMMON
     + """
 local id = ARGV[1]
 if not running(id) then return 0 end
@@ -390,7 +242,7 @@ return 1
 
 # id, missing references... -> 1, or 0 if it is neither paused nor failed
 RESUME = (
-    _COMMON
+    COMMON
     + """
 local id = ARGV[1]
 local state = redis.call('HGET', job(id), 'state')
@@ -413,7 +265,7 @@ return 1
 
 # id, window, lifetime of voices: the window becomes a gap -> 1, or 0 if it has a result
 DROP = (
-    _COMMON
+    COMMON
     + """
 local id = ARGV[1]
 if not file(id, ARGV[2], '') then return 0 end
@@ -426,7 +278,7 @@ return 1
 
 # id, state, error, lifetime of voices: for good; only the record stays
 END = (
-    _COMMON
+    COMMON
     + """
 local id = ARGV[1]
 if redis.call('EXISTS', job(id)) == 0 then return end
@@ -439,4 +291,4 @@ end
 )
 
 # id: keep a job for another lifetime
-RENEW = _COMMON + "renew(ARGV[1])"
+RENEW = COMMON + "renew(ARGV[1])"
