@@ -3,8 +3,8 @@
 The pools of the default profile convert one clip after another, each given twice the time that its length took in the
 first rounds: a pace that changed with the machine would show as growth, because Redis keeps records of the jobs of the
 last five minutes (here instead of a day, so that as many go as come). Every process of the relay and both redis-servers
-are looked at after each conversion; growth is from the median of the first fifth of the last two thirds to the median
-of their last fifth.
+are looked at after each pause, when what a conversion needed is given back; growth is from the median of the first
+fifth of the last two thirds to the median of their last fifth.
 """
 
 import itertools
@@ -53,11 +53,11 @@ def drive(producer: Producer, folder: Path, seconds: float) -> list[tuple[float,
         if (began := time.monotonic()) >= end:
             break
         producer.convert(clip, str(voice), folder / "out.wav")
-        seen.append((began, sample(producer, processes)))
         if len(before) < ROUNDS:
             before.append(time.monotonic() - began)
         due += 2 * median(before)
         time.sleep(max(due - time.monotonic(), 0))
+        seen.append((began, sample(producer, processes)))
     if relay_processes(producer) != processes:
         raise RuntimeError("a process was replaced")
     return seen

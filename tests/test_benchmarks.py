@@ -32,6 +32,14 @@ def test_the_gpu_benchmark_runs_without_one() -> None:
     assert run(*command).count("| ") >= 4
 
 
+def test_the_networks_are_profiled() -> None:
+    mel, speaker = environments.find("mel"), environments.find("speaker")
+    packages = speaker.folder / "lib" / f"python{environments.PYTHON}" / "site-packages"
+    printed = run(mel.python, SCRIPTS / "operators.py", packages, ROOT / "examples" / "male.ogg")
+    stages = [line.split(" | ")[0] for line in printed.splitlines()[2:]]
+    assert stages == ["| survey", "| content", "| mel", "| vocoder"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2700)
 def test_nothing_grows_in_half_an_hour() -> None:

@@ -80,7 +80,7 @@ class Placed:
         lower = self._dtype != torch.float32
         with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=lower):
             try:
-                output = self._run(*(each.to(self._device) for each in inputs))
+                output = self._run(*map(self._moved, inputs))
             except Exception as error:
                 if lower and _NO_KERNEL in str(error):  # an LSTM in bfloat16 without AVX-512, for one
                     what = f"this processor does not compute it in {str(self._dtype).removeprefix('torch.')}"
@@ -92,3 +92,9 @@ class Placed:
                 raise BadConfigError(f"torch.compile failed: {reason}", hint=hint) from error
         found: torch.Tensor = output.float().cpu()
         return found
+
+    def _moved(self, tensor: "torch.Tensor") -> "torch.Tensor":
+        """Copy to the device; to a GPU through pinned memory, so that the copies of all inputs go on by themselves."""
+        if self._device.type == "cuda":
+            return tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor.to(self._device)
