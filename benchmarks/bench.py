@@ -253,7 +253,7 @@ class Alone:
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
         variables = environments.variables(environments.find("mel"), 1)
-        packages = environments.find("speaker").folder / "lib" / f"python{environments.PYTHON}" / "site-packages"
+        packages = environments.find("speaker").packages
         self._process = subprocess.Popen(
             [environments.find("mel").python, "-P", Path(__file__).with_name("alone.py"), packages],
             env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

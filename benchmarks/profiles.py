@@ -76,8 +76,7 @@ def workers(spy: str) -> dict[str, Counter[str]]:
 
 def networks() -> str:
     """Have torch's profiler look at the models of the profile, in an environment that has them."""
-    mel, speaker = environments.find("mel"), environments.find("speaker")
-    packages = speaker.folder / "lib" / f"python{environments.PYTHON}" / "site-packages"
+    mel, packages = environments.find("mel"), environments.find("speaker").packages
     with tempfile.TemporaryDirectory() as folder:
         source = speech(Path(folder) / "source.wav", 5.12)
         command = [mel.python, Path(__file__).with_name("operators.py"), packages, source]

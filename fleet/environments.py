@@ -45,6 +45,11 @@ class Environment:
         return self.folder / "bin" / "python"
 
     @property
+    def packages(self) -> Path:
+        """Where its packages lie."""
+        return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
+
+    @property
     def overrides(self) -> Path:
         """Requirements of its packages that are replaced; may be missing."""
         return self.lock.with_suffix(".overrides")
@@ -168,7 +173,7 @@ def _check(environment: Environment, pool: str, threads: int) -> None:
 
 def _link_sources(environment: Environment) -> None:
     """Link what a worker may import of voxrelay into its site-packages."""
-    package = environment.folder / "lib" / f"python{PYTHON}" / "site-packages" / "voxrelay"
+    package = environment.packages / "voxrelay"
     package.mkdir(exist_ok=True)
     sources = home.PACKAGE / "api" if home.checkout() else home.PACKAGE
     rooms = ["relay", "workers", *(room for room in _ROOMS if room == environment.lock.parent.name)]

@@ -33,9 +33,8 @@ def test_the_gpu_benchmark_runs_without_one() -> None:
 
 
 def test_the_networks_are_profiled() -> None:
-    mel, speaker = environments.find("mel"), environments.find("speaker")
-    packages = speaker.folder / "lib" / f"python{environments.PYTHON}" / "site-packages"
-    printed = run(mel.python, SCRIPTS / "operators.py", packages, ROOT / "examples" / "male.ogg")
+    python, packages = environments.find("mel").python, environments.find("speaker").packages
+    printed = run(python, SCRIPTS / "operators.py", packages, ROOT / "examples" / "male.ogg")
     stages = [line.split(" | ")[0] for line in printed.splitlines()[2:]]
     assert stages == ["| survey", "| content", "| mel", "| vocoder"]
 
