@@ -95,6 +95,23 @@ def test_jobs_outlive_a_power_cut(private: Supervised) -> None:
     assert up(private).hlen(JOB) == 99
 
 
+def test_sounds_that_are_gone_leave_no_memory_behind(private: Supervised) -> None:
+    """Records stay that were written between sounds, and would keep a heap from shrinking."""
+    jobs = up(private)
+    statm = Path(f"/proc/{jobs.info('server')['process_id']}/statm")
+
+    def resident() -> float:
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    empty = resident()
+    for number in range(200):
+        jobs.hset("sounds", str(number), bytes(100_000))
+        jobs.hset("records", str(number), bytes(1_000))
+    assert resident() > empty + 20
+    jobs.delete("sounds")
+    assert resident() < empty + 5
+
+
 @pytest.mark.parametrize("victim", ["redis.sock", "jobs.sock", "watcher"])
 def test_a_server_that_dies_is_started_again_with_its_data(private: Supervised, victim: str) -> None:
     jobs = up(private)
