@@ -28,6 +28,13 @@ Encoder = Annotated[
         "its content, and is listened to by it."
     ),
 ]
+Acoustic = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights of a gr0 whose mels the vocoder learns to say as well, in phases that ask for it: what nobody "
+        "has said, discriminators alone judge."
+    ),
+]
 Content = Annotated[
     str | None, typer.Option(help="Another content model of queues.yml that an acoustic model is to speak from.")
 ]
@@ -74,6 +81,8 @@ def mel(
 def vocoder(
     data: Data,
     out: Out,
+    acoustic: Acoustic = None,
+    encoder: Encoder = None,
     config: Config = None,
     init: Init = None,
     source: Source = "",
@@ -83,7 +92,7 @@ def vocoder(
     json_output: Json = False,
 ) -> None:
     """Train a vocoder."""
-    _train("vocoder", data, out, config, init, source, resume, until, threads, None, json_output)
+    _train("vocoder", data, out, config, init, source, resume, until, threads, encoder, json_output, acoustic=acoustic)
 
 
 @app.command(epilog="Example: vox train export vocoder --data recordings/ --out runs/vocoder --to mine.pt")
@@ -126,12 +135,13 @@ def _train(
     encoder: Path | None,
     json_output: bool,  # noqa: FBT001 - straight from the option
     content: str | None = None,
+    acoustic: Path | None = None,
 ) -> None:
     """Run the training program, and say how far the run is."""
     from voxrelay.fleet import training
 
     given = {"data": data, "out": out, "config": config, "init": init, "source": source or None, "until": until,
-             "encoder": encoder}  # fmt: skip
+             "encoder": encoder, "acoustic": acoustic}  # fmt: skip
     options = [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
     training.run(["train", model, *options, *(["--resume"] if resume else [])], threads, note, content)
     found = training.standing(out)

@@ -63,6 +63,7 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data", type=Path, required=True, help="metadata.csv, folder, or cache folder")
     verb.add_argument("--encoder", type=Path, help="mel: weights of contentvec-lite (default: those of queues.yml)")
     verb.add_argument("--content", help="mel: content model that it is trained on (default: contentvec-lite)")
+    verb.add_argument("--acoustic", type=Path, help="vocoder: weights of a gr0 whose mels it learns to say as well")
     verb.add_argument("--python", type=Path, help="interpreter of the environment of that model")
     verb.add_argument("--out", type=Path, required=True, help="folder of the run")
     verb.add_argument("--threads", type=int, default=1, help="of torch on the CPU (default: 1)")
@@ -106,18 +107,24 @@ def _recipe(options: argparse.Namespace, settings: Path) -> tuple[Recipe, Cache]
         from voxrelay.training.content.recipe import ContentRecipe
 
         return ContentRecipe(config.read(settings, ContentConfig), sound, device), sound
+    from voxrelay.training.mel import listening
+
     if options.model == "mel":
-        from voxrelay.training.mel import listening
         from voxrelay.training.mel.config import MelConfig
         from voxrelay.training.mel.recipe import MelRecipe
 
         lite = options.encoder or listening.lite()
         listener = listening.Served(options.content, options.python) if options.content else None
         return MelRecipe(config.read(settings, MelConfig), sound, lite, device, listener), sound
+    from voxrelay.training.vocoder.asked import Asked
     from voxrelay.training.vocoder.config import VocoderConfig
     from voxrelay.training.vocoder.recipe import VocoderRecipe
 
-    return VocoderRecipe(config.read(settings, VocoderConfig), sound, device), sound
+    course, asked = config.read(settings, VocoderConfig), None
+    if options.acoustic:
+        spoken = cache.prepare(options.data, rate=clock.RATE)
+        asked = Asked(spoken, options.acoustic, options.encoder or listening.lite(), course)
+    return VocoderRecipe(course, sound, device, asked), sound
 
 
 if __name__ == "__main__":

@@ -13,12 +13,22 @@ from voxrelay.training.phases import Count, Course, Phase, Positive, Weight
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class Weights:
-    """What the generator's losses weigh; all zero: it is not trained."""
+    """What the generator's losses weigh; all zero: it is not trained.
+
+    Args:
+        mel: L1 of the log-mel spectrogram.
+        stft: multi-resolution STFT loss.
+        feature: feature matching.
+        adversarial: what the discriminators say.
+        asked: of conversions, L1 of the log-mel spectrogram from the one that was asked for.
+
+    """
 
     mel: Weight = 0.0
     stft: Weight = 0.0
     feature: Weight = 0.0
     adversarial: Weight = 0.0
+    asked: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -32,6 +42,8 @@ class VocoderPhase(Phase):
             (oneDNN of torch 2.13).
         weights: of the generator's losses.
         discriminate: whether the discriminators are trained.
+        asked: conversions in a step beside the crops, two at least: mels that an acoustic model asks for, and that
+            nobody has said. Discriminators judge them too; there is no sound to compare them with.
 
     """
 
@@ -39,6 +51,7 @@ class VocoderPhase(Phase):
     crop: Annotated[int, Field(gt=4 * MEL.fft, multiple_of=MEL.hop)]
     weights: Weights = Weights()
     discriminate: bool = False
+    asked: Annotated[int, Field(ge=0)] = 0
 
     @property
     def generates(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from voxrelay.relay import clock
+from voxrelay.relay.errors import BadConfigError
 from voxrelay.relay.tensors import MEL
 from voxrelay.training import card, checkpoint, held_back, phases
 from voxrelay.training.cache import Cache
@@ -13,8 +14,9 @@ from voxrelay.training.crops import Crops
 from voxrelay.training.feed import feed
 from voxrelay.training.run import Figures
 from voxrelay.training.spectra import MARGIN
+from voxrelay.training.vocoder.asked import Asked
 from voxrelay.training.vocoder.config import VocoderConfig, VocoderPhase
-from voxrelay.training.vocoder.learning import Learner
+from voxrelay.training.vocoder.learning import Batch, Learner
 from voxrelay.training.vocoder.state import VocoderState
 from voxrelay.training.vocoder.validation import Validation
 from voxrelay.workers.vocoder.generator import Generator
@@ -29,12 +31,20 @@ logarithm) and multi-resolution STFT loss (arXiv 1910.11480). Lower is better; n
 
 
 class VocoderRecipe:
-    """Implements :class:`~voxrelay.training.run.Recipe`; its cache is at 22.05 kHz."""
+    """Implements :class:`~voxrelay.training.run.Recipe`; its cache is at 22.05 kHz.
+
+    Args:
+        config: the hyper-parameters.
+        cache: recordings.
+        device: to train on.
+        asked: where phases have the mels from that an acoustic model asks for; whoever only exports needs none.
+
+    """
 
     RATE = clock.SOUND_RATE
 
-    def __init__(self, config: VocoderConfig, cache: Cache, device: torch.device) -> None:
-        self.course, self._device = config, device
+    def __init__(self, config: VocoderConfig, cache: Cache, device: torch.device, asked: Asked | None = None) -> None:
+        self.course, self._device, self._asked = config, device, asked
         held = held_back.speakers(cache.clips, config.held_back)
         self._crops = Crops(cache, held, config.crops, config.seed)
         self._validation = Validation(cache, held, device)
@@ -50,13 +60,27 @@ class VocoderRecipe:
         """Take over a generator, ``{'generator': state_dict}``."""
         self.state.start_from(weights)
 
-    def feed(self, steps: range) -> Iterator[torch.Tensor]:
-        """Draw the batches of steps of one phase, float32 [batch, crop + 768]: with the context that mels need."""
-        phase, _ = phases.at(self.phases, steps.start)
-        length = phase.crop + 2 * MARGIN
-        return feed(lambda step: torch.from_numpy(self._crops.batch(step, phase.batch, length)), steps, self._device)
+    def feed(self, steps: range) -> Iterator[Batch]:
+        """Draw the batches of steps of one phase.
 
-    def learn(self, batch: torch.Tensor) -> Figures:
+        Raises:
+            BadConfigError: a phase, be it a later one, says what an acoustic model asks for, and there is none.
+
+        """
+        if not self._asked and (wanting := [phase.name for phase in self.phases if phase.asked]):
+            raise BadConfigError(f"phase {wanting[0]} says what an acoustic model asks for, and none is named",
+                                 hint="--acoustic GR0.safetensors")  # fmt: skip
+        phase, _ = phases.at(self.phases, steps.start)
+        frames = phase.crop // MEL.hop
+
+        def draw(step: int) -> Batch:
+            sound = self._crops.batch(step, phase.batch, phase.crop + 2 * MARGIN)
+            asked = self._asked.batch(step, phase.asked, frames) if self._asked and phase.asked else None
+            return Batch(torch.from_numpy(sound), torch.zeros(0, MEL.bands, frames) if asked is None else asked)
+
+        return feed(draw, steps, self._device)
+
+    def learn(self, batch: Batch) -> Figures:
         """Take one step."""
         return self._learner.learn(batch.to(self._device))
 

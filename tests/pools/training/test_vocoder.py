@@ -19,10 +19,10 @@ from voxrelay.training.cache import Cache
 from voxrelay.training.crops import CropConfig
 from voxrelay.training.export import export
 from voxrelay.training.run import Run
-from voxrelay.training.spectra import MARGIN
+from voxrelay.training.spectra import MARGIN, LogMel
 from voxrelay.training.state import TrainingError
 from voxrelay.training.vocoder.config import VocoderConfig, VocoderPhase, Weights
-from voxrelay.training.vocoder.learning import Learner
+from voxrelay.training.vocoder.learning import Batch, Learner
 from voxrelay.training.vocoder.recipe import VocoderRecipe
 from voxrelay.training.vocoder.state import VocoderState
 from voxrelay.workers.vocoder import hifigan
@@ -77,8 +77,11 @@ def same(one: Any, other: Any) -> bool:
     return all(torch.equal(v, others[k]) if isinstance(v, torch.Tensor) else v == others[k] for k, v in ones.items())
 
 
-def sound(size: int = 1) -> torch.Tensor:
-    return torch.from_numpy(np.stack([corpora.tone(i, 0.5)[: CROP + 2 * MARGIN] for i in range(size)]))
+def sound(size: int = 1, asked: int = 0) -> Batch:
+    """Crops of tones, and the mels of others, as if they had been asked for."""
+    tones = [torch.from_numpy(corpora.tone(i, 0.5)[: CROP + 2 * MARGIN]) for i in range(size + asked)]
+    mels = LogMel().inner(torch.stack(tones))
+    return Batch(torch.stack(tones[:size]), mels[size:])
 
 
 @pytest.mark.parametrize("pause", [1, 3, 4, 5])
@@ -175,7 +178,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_it_spoils_anything() ->
     state = VocoderState(TINY, CPU)
     before = _sum(state, "generator")
     with pytest.raises(TrainingError, match="step 0"):
-        Learner(state).learn(sound() * float("nan"))
+        Learner(state).learn(Batch(sound().sound * float("nan"), sound().asked))
     assert _sum(state, "generator") == before
 
 
