@@ -1,5 +1,6 @@
 """Progress bars, one a stage, and the table of what each stage did."""
 
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property
@@ -10,20 +11,23 @@ from voxrelay.producer.standing import Standing
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.work import Work
 
-# Rich is imported when there is something to show: a short conversion is under way by then.
+# Rich is imported when there is something to show, of which a short conversion has nothing.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
 
 WIDE = 120
+_PATIENCE = 2.0  # seconds in which nothing is shown
 _PARTS = {"reference": "voice", "window": "speech"}
 
 
 class _Bars:
-    """Bars on the error stream, each of which appears when there is something to show."""
+    """Bars on the error stream, each of which appears when there is something to show and it takes its time."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
+        self._began = time.monotonic()
+        self._unshown: dict[str, tuple[int, int, str]] = {}
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -52,12 +56,15 @@ class _Bars:
         return MofNCompleteColumn()
 
     def _show(self, label: str, done: int, total: int, about: str = "") -> None:
-        if self._quiet:
+        self._unshown[label] = (done, total, about)
+        if self._quiet or time.monotonic() < self._began + _PATIENCE:
             return
-        if label not in self._tasks:
-            self._progress.start()
-            self._tasks[label] = self._progress.add_task(label, total=total, about=about)
-        self._progress.update(self._tasks[label], completed=done, total=total, about=about)
+        for name, (completed, whole, words) in self._unshown.items():
+            if name not in self._tasks:
+                self._progress.start()
+                self._tasks[name] = self._progress.add_task(name, total=whole, about=words)
+            self._progress.update(self._tasks[name], completed=completed, total=whole, about=words)
+        self._unshown.clear()
 
 
 class StageBars(_Bars):
