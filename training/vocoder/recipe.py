@@ -102,7 +102,8 @@ class VocoderRecipe:
     @property
     def command(self) -> str:
         """What follows ``vox train`` to make it again."""
-        return "vocoder --data metadata.csv --config config.yml --out RUN"
+        asking = " --acoustic GR0.safetensors" if any(phase.asked for phase in self.phases) else ""
+        return f"vocoder --data metadata.csv{asking} --config config.yml --out RUN"
 
     def figures(self, measured: dict[str, float]) -> str:
         """Lay out what :meth:`measure` found for the card."""

@@ -72,5 +72,6 @@ def test_a_recipe_draws_it_beside_the_crops_and_says_so_if_it_cannot(asked: Aske
     batch = next(VocoderRecipe(config, corpora.cache(folder=tmp_path), CPU, asked).feed(range(2, 3)))
     assert len(batch.sound) == SAYS.batch
     assert batch.asked.shape == (2, MEL.bands, CROP // MEL.hop)
+    assert "--acoustic" in VocoderRecipe(config, corpora.cache(folder=tmp_path), CPU, asked).command
     with pytest.raises(BadConfigError, match="phase reconstruction says what an acoustic model asks for"):
         next(VocoderRecipe(config, corpora.cache(folder=tmp_path), CPU).feed(range(1)))
