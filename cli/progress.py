@@ -1,6 +1,6 @@
 """Progress bars, one a stage, and the table of what each stage did."""
 
-import time
+import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property
@@ -25,17 +25,23 @@ class _Bars:
     """Bars on the error stream, each of which appears when there is something to show and it takes its time."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._began = time.monotonic()
+        self._quiet, self._patient = quiet, True
         self._unshown: dict[str, tuple[int, int, str]] = {}
         self._tasks: dict[str, TaskID] = {}
+        self._turn = threading.Lock()
+        self._timer = threading.Timer(_PATIENCE, self._appear)
+        self._timer.daemon = True
 
     def __enter__(self) -> Self:
+        if not self._quiet:
+            self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._tasks:
-            self._progress.stop()
+        self._timer.cancel()
+        with self._turn:
+            if self._tasks:
+                self._progress.stop()
 
     @cached_property
     def _progress(self) -> "Progress":
@@ -56,9 +62,18 @@ class _Bars:
         return MofNCompleteColumn()
 
     def _show(self, label: str, done: int, total: int, about: str = "") -> None:
-        self._unshown[label] = (done, total, about)
-        if self._quiet or time.monotonic() < self._began + _PATIENCE:
-            return
+        with self._turn:
+            self._unshown[label] = (done, total, about)
+            if not self._patient:
+                self._draw()
+
+    def _appear(self) -> None:
+        with self._turn:
+            if not self._timer.finished.is_set():  # cancelled while it waited for its turn
+                self._patient = False
+                self._draw()
+
+    def _draw(self) -> None:
         for name, (completed, whole, words) in self._unshown.items():
             if name not in self._tasks:
                 self._progress.start()

@@ -7,6 +7,8 @@ import corpora
 import numpy as np
 import pytest
 import torch
+from test_mel import LISTENER
+from test_mel import TINY as SPEAKER
 from test_vocoder import CPU, CROP, RECONSTRUCTION, TINY, sound
 
 from voxrelay.relay import clock
@@ -23,10 +25,7 @@ from voxrelay.training.vocoder.recipe import VocoderRecipe
 from voxrelay.training.vocoder.state import VocoderState
 from voxrelay.workers.content import encoder
 from voxrelay.workers.mel import networks
-from voxrelay.workers.mel.modulated import Modulated, Shape
 
-LISTENER = encoder.Shape(features=8, channels=8, blocks=1, kernel=3, expansion=1)
-SHAPE = Shape(features=8, channels=16, blocks=1, kernel=3, expansion=1, condition=8, timbre=MEL.bands, subbands=4)
 SAYS = replace(RECONSTRUCTION, steps=40, weights=Weights(asked=45, adversarial=1), discriminate=True, asked=2)
 
 
@@ -38,7 +37,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     cache = corpora.cache(speakers=4, seconds=2.0, folder=folder, rate=clock.RATE)
     listener, acoustic = folder / "listener.safetensors", folder / "gr0.safetensors"
     checkpoint.write_half(encoder.Encoder(LISTENER), vars(LISTENER), listener)
-    checkpoint.write_half(Modulated(SHAPE), networks.facts(SHAPE, "contentvec-lite"), acoustic)
+    checkpoint.write_half(networks.build(SPEAKER.shape), networks.facts(SPEAKER.shape, "contentvec-lite"), acoustic)
     material.prepare(cache, Lite(listener))
     return Asked(cache, acoustic, listener, TINY)
 
