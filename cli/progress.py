@@ -11,7 +11,7 @@ from voxrelay.producer.standing import Standing
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.work import Work
 
-# Rich is imported when there is something to show, of which a short conversion has nothing.
+# Rich is imported when there is something to show: of a short conversion the table at its end.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
