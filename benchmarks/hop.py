@@ -30,7 +30,7 @@ from voxrelay.relay.queue import make_app
 from voxrelay.relay.tensors import Content
 
 QUEUE, ARRIVED, KEY = "hop", "hop:arrived", "hop:tensor"
-FRAMES, LITE, CONTENTVEC, LARGE = 256, 96, 768, 1536  # a window's; features; 1.5 MB in float32
+FRAMES, LITE, CONTENTVEC, LARGE = 256, 96, 768, 3072  # a window's; features; 1.5 MB in float16, as networks give it
 NAMED, EMPTY, JSON, PICKLE = "named", "empty", "json", "pickle"
 LIFETIME = 60
 
@@ -49,7 +49,7 @@ def application(config: Config) -> tuple[Celery, dict[str, Callable[[object], No
             found = np.zeros(1)
         else:
             raw = given if isinstance(given, bytes) else base64.b64decode(str(given))
-            found = np.frombuffer(raw, np.float32)
+            found = np.frombuffer(raw, np.float16)
         arrived = time.perf_counter()
         store.rpush(ARRIVED, json.dumps([arrived, float(found.flat[0])]))
 
@@ -183,7 +183,7 @@ def against_messages(hops: Hops, size: Size) -> list[Row]:
 
 def content(features: int) -> Content:
     """Make a window's content."""
-    return Content(np.random.default_rng(0).standard_normal((FRAMES, features), dtype=np.float32), model="random")
+    return Content(np.random.default_rng(0).standard_normal((FRAMES, features)).astype(np.float16), model="random")
 
 
 def measure(size: Size) -> Report:

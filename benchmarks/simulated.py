@@ -14,7 +14,7 @@ from voxrelay.relay.tensors import MEL, Audio, Content, Mel, Voice
 
 FEATURES = 768  # as ContentVec has
 _FRAMES = 4096
-_NOISE = np.random.default_rng(0).standard_normal((_FRAMES, FEATURES), dtype=np.float32)
+_NOISE = np.random.default_rng(0).standard_normal((_FRAMES, FEATURES)).astype(np.float16)  # as networks give it
 _SOUND = 0.1 * np.random.default_rng(1).standard_normal(_FRAMES * MEL.hop // 8).astype(np.float32)
 
 

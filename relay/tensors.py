@@ -17,7 +17,7 @@ from voxrelay.relay.errors import BadInputError
 
 WIRE_VERSION = "1"
 _LARGEST = 1e9  # no rate and no number of seconds is
-_EXPONENT = np.uint16(0x7C00)  # of a float16; all set: infinite, or no number
+_INFINITE, _NEGATIVE = 0x7C00, 0x8000  # of a float16: its exponent all set, which is infinite or no number; its sign
 _WIDEST = 4096  # values of an embedding or a frame
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
@@ -108,9 +108,10 @@ def _only(arrays: safetensors.Arrays) -> Floats:
 
 
 def _finite(data: Floats) -> bool:
-    """Whether all are numbers; of float16 by its exponents, which is several times faster."""
+    """Whether all are numbers; of float16 by its bits, which NumPy compares many times faster than it converts."""
     if data.dtype == np.float16:
-        return not bool(np.any(data.view(np.uint16) & _EXPONENT == _EXPONENT))
+        positive, all_of_them = data.view(np.int16), data.view(np.uint16)
+        return bool(positive.max(initial=0) < _INFINITE and all_of_them.max(initial=0) < _NEGATIVE + _INFINITE)
     return bool(np.isfinite(data).all())
 
 
@@ -172,7 +173,7 @@ class Voice(Tensor):
 
 @dataclass(frozen=True, eq=False)
 class Content(Tensor):
-    """What was said, float [frames, features] at 50 frames/s; ``model`` made it."""
+    """What was said, float16 or float32 [frames, features] at 50 frames/s; ``model`` made it."""
 
     NDIM: ClassVar[int] = 2
     model: str
@@ -185,7 +186,7 @@ class Content(Tensor):
 
 @dataclass(frozen=True, eq=False)
 class Mel(Tensor):
-    """A log-mel spectrogram, float32 [frames, bands], as :data:`MEL` unless ``spec`` differs."""
+    """A log-mel spectrogram, float16 or float32 [frames, bands], as :data:`MEL` unless ``spec`` differs."""
 
     NDIM: ClassVar[int] = 2
     spec: str = MEL.fingerprint

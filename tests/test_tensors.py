@@ -75,6 +75,17 @@ def test_damaged_or_foreign_bytes_are_refused(blob: bytes) -> None:
         Audio.from_bytes(blob)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_what_is_no_finite_number_is_refused(kind: type[np.floating], value: float) -> None:
+    data = np.zeros((20, 8), kind)
+    data[[0, 19], [0, 7]] = np.finfo(kind).max, np.finfo(kind).min
+    np.testing.assert_array_equal(Content.from_bytes(Content(data, model="any").to_bytes()).data, data)
+    data[7, 3] = value
+    with pytest.raises(BadInputError, match="no finite number"):
+        Content.from_bytes(Content(data, model="any").to_bytes())
+
+
 def test_another_dtype_is_refused() -> None:
     with pytest.raises(BadInputError, match="float64"):
         Audio(np.zeros(3), rate=16_000)

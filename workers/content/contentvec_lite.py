@@ -28,7 +28,7 @@ class ContentVecLite:
         )
 
     def encode(self, clips: Sequence[Audio]) -> list[Content]:
-        """Encode mono clips of equal length, float32 [N] at 16 kHz, into float32 [N/320, features].
+        """Encode mono clips of equal length, float32 [N] at 16 kHz, into float16 [N/320, features].
 
         Raises:
             BadInputError: a clip at another rate, or shorter than one frame.
@@ -36,7 +36,7 @@ class ContentVecLite:
         """
         whole = clock.content_frames(len(clips[0].data)) * clock.CONTENT_HOP
         sound = torch.from_numpy(stack(clips, NAME)[:, :whole])
-        return [Content(row, model=NAME) for row in self._encode(log_bands(sound, self._filters)).numpy()]
+        return [Content(row, model=NAME) for row in self._encode(log_bands(sound, self._filters)).half().numpy()]
 
 
 def load(weights: str = "contentvec-lite.safetensors", sha256: str = "", placement: Placement = CPU) -> ContentVecLite:

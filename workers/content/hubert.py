@@ -37,7 +37,7 @@ class ContentVec:
 
     @torch.inference_mode()
     def encode(self, clips: Sequence[Audio]) -> list[Content]:
-        """Encode mono clips of equal length, float32 [N] at 16 kHz, into float32 [N/320, dimensions].
+        """Encode mono clips of equal length, float32 [N] at 16 kHz, into float16 [N/320, dimensions].
 
         Frame ``i`` is centred on sample ``320 * i + 160``. Clips are never padded to a common length: the
         first convolution is normalised over time, so padding would change every frame.
@@ -47,7 +47,7 @@ class ContentVec:
 
         """
         waves = functional.pad(torch.from_numpy(stack(clips, self._name)), (PADDING, PADDING))
-        return [Content(row, model=self._name) for row in self._features(waves).contiguous().numpy()]
+        return [Content(row, model=self._name) for row in self._features(waves).contiguous().half().numpy()]
 
 
 def check_layer(layer: int, layers: int, path: Path) -> None:

@@ -82,8 +82,8 @@ class Following:
             prosody_rows(Prosody.of(sound), Register(*survey[:2]), goal)
             for sound, survey, goal in zip(sounds, surveys, registers, strict=True)
         ]
-        rows = np.stack([np.concatenate([c.data, p], axis=1) for c, p in zip(contents, prosody, strict=True)])
-        frames = to_mel_frames(torch.from_numpy(rows).float())
+        said = torch.from_numpy(np.stack([content.data for content in contents])).float()
+        frames = to_mel_frames(torch.cat([said, torch.from_numpy(np.stack(prosody)).float()], dim=-1))
         parts = [self._parts(sound, survey[2:]) for sound, survey in zip(sounds, surveys, strict=True)]
         how = torch.cat([frames[..., -3:], torch.from_numpy(np.stack(parts))], dim=-1)
         voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
@@ -91,7 +91,7 @@ class Following:
         lie = torch.tensor([[own.median, own.spread] for own in told])
         timbres = torch.from_numpy(np.stack([own.timbre for own in natures]))
         mels = self._generate(frames[..., :-3], how, voices, lie, timbres)
-        return [Mel(mel) for mel in mels.numpy()]
+        return [Mel(mel) for mel in mels.half().numpy()]
 
     def _parts(self, sound: Audio, means: Sequence[float]) -> Floats:
         """Measure sub-bands of a sound relative to their means in its recording, float32 [mel frames, subbands]."""

@@ -18,6 +18,8 @@ from voxrelay.relay.tensors import Audio
 from voxrelay.workers.content import contentvec_fairseq as contentvec
 from voxrelay.workers.content.hubert import PADDING, ContentVec
 
+ROUNDED = 2**-11  # relative: what rounding to float16 takes
+
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -73,7 +75,7 @@ def test_dataclass_is_restored_after_the_import() -> None:
 def test_frames_are_samples_over_320(model: ContentVec, seconds: float, frames: int) -> None:
     [content] = model.encode([clip(seconds)])
     assert content.data.shape == (frames, 48)
-    assert content.data.dtype == np.float32
+    assert content.data.dtype == np.float16
     assert content.model == "contentvec-fairseq"
 
 
@@ -81,16 +83,17 @@ def test_frames_are_samples_over_320(model: ContentVec, seconds: float, frames: 
 def test_equals_fairseqs_own_loader_and_forward(checkpoint: Path, hubert: Any, layer: int) -> None:
     sound = clip(1)
     [content] = contentvec.load(str(checkpoint), layer=layer).encode([sound])
-    np.testing.assert_allclose(content.data, direct(hubert, sound, layer), atol=1e-6)
+    wanted = direct(hubert, sound, layer)
+    np.testing.assert_allclose(content.data, wanted, rtol=ROUNDED, atol=1e-6)
     [projected] = contentvec.load(str(checkpoint), layer=layer, final_proj=True).encode([sound])
     weight, bias = (parameter.detach().numpy() for parameter in (hubert.final_proj.weight, hubert.final_proj.bias))
-    np.testing.assert_allclose(projected.data, content.data @ weight.T + bias, atol=1e-5)
+    np.testing.assert_allclose(projected.data, wanted @ weight.T + bias, rtol=ROUNDED, atol=1e-5)
 
 
 def test_batch_equals_single(model: ContentVec) -> None:
     sounds = [clip(2, seed) for seed in range(8)]
     for one, sound in zip(model.encode(sounds), sounds, strict=True):
-        np.testing.assert_allclose(one.data, model.encode([sound])[0].data, atol=1e-5)
+        np.testing.assert_allclose(one.data, model.encode([sound])[0].data, rtol=2 * ROUNDED, atol=1e-5)
 
 
 def test_padding_centres_the_frames(model: ContentVec, hubert: Any) -> None:

@@ -18,6 +18,7 @@ from voxrelay.workers.content.encoder import Encoder, Shape, read
 from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
+NEXT = 2**-10  # relative: how far one number of float16 is from the next
 SHAPE = Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2)
 
 
@@ -45,14 +46,14 @@ def model(weights: Path) -> ContentVecLite:
 def test_frames_are_exactly_samples_by_320(model: ContentVecLite, samples: int) -> None:
     [content] = model.encode([Audio(noise(samples), RATE)])
     assert content.data.shape == (samples // 320, 8)
-    assert content.data.dtype == np.float32
+    assert content.data.dtype == np.float16
     assert content.model == "contentvec-lite"
 
 
 def test_a_batch_gives_what_each_gives_alone(model: ContentVecLite) -> None:
     clips = [Audio(noise(32_000, seed), RATE) for seed in range(3)]
     for together, clip in zip(model.encode(clips), clips, strict=True):
-        assert np.abs(together.data - model.encode([clip])[0].data).max() < 1e-4
+        np.testing.assert_allclose(together.data, model.encode([clip])[0].data, rtol=NEXT, atol=1e-4)
 
 
 def test_a_lower_precision_hears_nearly_the_same(model: ContentVecLite, weights: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_lower_precision_hears_nearly_the_same(model: ContentVecLite, weights:
         Audio(noise(32_000), RATE),
     )
     [full], [rough] = model.encode([clip]), lower.encode([clip])
-    assert rough.data.dtype == np.float32
+    assert rough.data.dtype == np.float16
     assert 1e-5 < np.abs(full.data - rough.data).mean() < 0.03
 
 
@@ -72,7 +73,7 @@ def test_a_window_gives_what_the_recording_gives_there(model: ContentVecLite) ->
         model.encode([Audio(sound, RATE)])[0].data,
         model.encode([Audio(sound[32_000:64_000], RATE)])[0].data,
     )
-    assert np.abs(window[10:-10] - whole[110:190]).max() < 1e-4
+    np.testing.assert_allclose(window[10:-10], whole[110:190], rtol=NEXT, atol=1e-4)
 
 
 def test_content_is_where_the_sound_is(model: ContentVecLite) -> None:

@@ -25,6 +25,7 @@ from voxrelay.workers.runtime.model import FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
+NEXT = 2**-10  # relative: how far one number of float16 is from the next
 SHAPES: dict[str, networks.Shape] = {
     "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80, subbands=4),
     "autovc-f0": bottleneck.Shape(features=6, neck=4, stride=8, channels=16, decoder=16, postnet=8),
@@ -126,8 +127,8 @@ def test_mels_have_the_frames_that_cover_their_content(model: Following, frames:
 def test_a_lower_precision_says_nearly_the_same(model: Following, weights: Path) -> None:
     lower = gr0.load(str(weights), placement=Placement(precision="bfloat16"))
     full, rough = (say(each, buzz(120), target()) for each in (model, lower))
-    assert rough.dtype == np.float32
-    assert 1e-5 < np.abs(full - rough).mean() < 0.02 * full.std()
+    assert rough.dtype == np.float16
+    assert 1e-5 < np.abs(full - rough).mean(dtype=float) < 0.02 * full.std(dtype=float)
 
 
 def test_content_is_read_by_time() -> None:
@@ -206,7 +207,14 @@ def test_a_batch_gives_what_each_gives_alone(model: Following) -> None:
     together = model.follow(contents, aims, sounds, surveys)
     for i, mel in enumerate(together):
         [alone] = model.follow([contents[i]], [aims[i]], [sounds[i]], [surveys[i]])
-        assert np.abs(mel.data - alone.data).max() < 1e-4
+        np.testing.assert_allclose(mel.data, alone.data, rtol=NEXT, atol=1e-4)
+
+
+def test_content_in_float16_is_said_as_in_float32(model: Following) -> None:
+    sound, full = buzz(110), content(80)
+    survey, half = model.survey([sound]), Content(full.data.astype(np.float16), model="toy")
+    [wanted], [found] = (model.follow([said], [target()], [sound], [survey]) for said in (full, half))
+    assert np.abs(wanted.data - found.data).mean(dtype=float) < 0.01  # 0.1 dB
 
 
 def test_the_stage_gives_it_what_it_follows(model: Following) -> None:
