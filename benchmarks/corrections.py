@@ -16,15 +16,17 @@ import torch
 from resemblyzer import VoiceEncoder
 from torch.nn import functional
 
+from voxrelay.relay import config as configuration
 from voxrelay.relay.tensors import MEL, Audio, Mel
 from voxrelay.training import cache, held_back, level
 from voxrelay.training.losses import MultiResolution
 from voxrelay.training.spectra import LogMel, mel_filters
 from voxrelay.workers.content import bands, encoder
 from voxrelay.workers.mel.spectrogram import log_mel
+from voxrelay.workers.runtime.weights import find
 from voxrelay.workers.vocoder import griffin_lim, hifigan
 
-WEIGHTS = Path(__file__).parents[1] / "training" / "weights"
+STAGES = configuration.load().stages
 SECONDS = 5
 ROUNDS = (0, 1, 2, 4)
 
@@ -34,7 +36,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._voice = VoiceEncoder("cpu", verbose=False)
-        self._encoder = encoder.read(WEIGHTS / "content-3.safetensors").eval()
+        self._encoder = encoder.read(find(str(STAGES["content"]["contentvec-lite"].options["weights"]))).eval()
         self._filters = torch.from_numpy(mel_filters(bands.SPEC))
         self._mel, self._stft = LogMel(), MultiResolution()
 
@@ -63,8 +65,8 @@ def main() -> None:
     held = held_back.speakers(sounds.clips, {"librispeech": 20, "speechocean": 8})
     by_length = sorted(sounds.clips, key=lambda clip: clip.length)
     longest = {clip.speaker: clip for clip in by_length if clip.speaker in held}
-    weights = str(WEIGHTS / "vocoder-2-unfinished.pt")
-    rows = {f"{n} corrections": hifigan.load(weights, "v3", corrections=n) for n in ROUNDS}
+    served = STAGES["vocoder"]["hifigan-lite"].options
+    rows = {f"{n} corrections": hifigan.load(**{**served, "corrections": n}) for n in ROUNDS}
     rows["griffin-lim"] = griffin_lim.load()
     judge, found = Judge(), defaultdict(lambda: defaultdict(list))
     with torch.inference_mode():

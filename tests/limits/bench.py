@@ -34,7 +34,6 @@ Sound = NDArray[np.float32]
 CLIPS = [ROOT / "examples" / f"{name}.ogg" for name in ("male", "female")]
 # Griffin-Lim takes most of a conversion's time: what does not look at the sound is converted without it.
 FAST = "hifigan"
-WEIGHTS = ROOT / "training" / "weights" / "vocoder-2-unfinished.pt"
 _RESULTS = ROOT / ".voxrelay" / "limits"
 
 
@@ -113,7 +112,7 @@ def settings(
     wait: float = 0.01,
     vocoder: str = FAST,
 ) -> dict[str, str]:
-    """Write a changed ``queues.yml``; return the variables of it, of our own weights and of a home of its own."""
+    """Write a changed ``queues.yml``; return the variables of it and of a home of its own."""
     data = yaml.safe_load((ROOT / "queues.yml").read_text())
     for section, values in (changes or {}).items():
         for name, value in values.items():
@@ -123,10 +122,10 @@ def settings(
         pool |= {"batch": batch, "wait": wait}
     data["profiles"]["plain"]["vocoder"] = vocoder
     data["profile"] = "plain"
-    data["stages"]["vocoder"][FAST]["options"]["weights"] = WEIGHTS.name
+    vocoders = data["stages"]["vocoder"]
+    vocoders[FAST]["options"]["weights"] = vocoders["hifigan-lite"]["options"]["weights"]
     (folder / "queues.yml").write_text(yaml.safe_dump(data))
-    variables = {"VOXRELAY_CONFIG": str(folder / "queues.yml"), "VOXRELAY_MODELS": str(WEIGHTS.parent)}
-    return {**own_home(folder), **variables}
+    return {**own_home(folder), "VOXRELAY_CONFIG": str(folder / "queues.yml")}
 
 
 def urls(jobs: str, tensors: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voxrelay.relay import config as configuration
 from voxrelay.relay.tensors import MEL, Mel
 from voxrelay.workers.vocoder import hifigan
 
@@ -17,7 +18,8 @@ def resident() -> float:
 
 
 def test_every_new_length_does_not_cost_memory_for_good() -> None:
-    model = hifigan.load("vocoder-2-unfinished.pt", "v3")
+    served = configuration.load().stages["vocoder"]["hifigan-lite"].options
+    model = hifigan.load(str(served["weights"]), str(served["variant"]))
     random = np.random.default_rng(0)
     sizes = []
     for frames in LENGTHS:
