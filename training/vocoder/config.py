@@ -51,7 +51,7 @@ class VocoderPhase(Phase):
     crop: Annotated[int, Field(gt=4 * MEL.fft, multiple_of=MEL.hop)]
     weights: Weights = Weights()
     discriminate: bool = False
-    asked: Annotated[int, Field(ge=0)] = 0
+    asked: Literal[0] | Annotated[int, Field(ge=2)] = 0
 
     @property
     def generates(self) -> bool:

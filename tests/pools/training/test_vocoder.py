@@ -262,9 +262,9 @@ def test_the_command_line_trains_resumes_and_exports(tmp_path: Path, capsys: pyt
 
 def test_configurations_name_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text(
-        "phases: [{name: a, steps: 1, batch: 1, crop: 5000, learning_rate: 1}]\nspeed: 9\n"
+        "phases: [{name: a, steps: 1, batch: 1, crop: 5000, learning_rate: 1, asked: 1}]\nspeed: 9\n"
     )
-    with pytest.raises(BadConfigError, match=r"(?s)phases\.0\.crop: .*256.*speed"):
+    with pytest.raises(BadConfigError, match=r"(?s)phases\.0\.crop: .*256.*asked.*equal to 2.*speed"):
         config.read(tmp_path / "bad.yml", VocoderConfig)
 
 
