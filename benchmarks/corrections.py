@@ -28,7 +28,7 @@ from voxrelay.workers.vocoder import griffin_lim, hifigan
 
 STAGES = configuration.load().stages
 SECONDS = 5
-ROUNDS = (0, 1, 2, 4, 8, 16)
+ROUNDS = (0, 1, 2, 4)
 
 
 class Judge:

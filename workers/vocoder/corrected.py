@@ -3,8 +3,7 @@
 What a small generator gives has a mel spectrogram of its own, near to the one it was asked for: formants are a little
 off, and words and voices with them. Its phases are good. So the magnitudes of its spectrogram are scaled, band by band
 and frame by frame, by what the mel of the sound lacks, and a sound is made of them again: Griffin and Lim's projection
-(IEEE TASSP 32(2), 1984) with the generator's phases to begin with, and a mel in place of the magnitudes. Every round
-goes on from beyond what the last came to, as in the fast algorithm (Perraudin, Balazs and Soendergaard, WASPAA 2013).
+(IEEE TASSP 32(2), 1984) with the generator's phases to begin with, and a mel in place of the magnitudes.
 """
 
 import numpy as np
@@ -17,7 +16,6 @@ from voxrelay.relay.tensors import MEL
 
 _MARGIN = (MEL.fft - MEL.hop) // 2
 _MOST = 1.0  # of a natural logarithm, 8.7 dB either way: what is further off is noise, not a formant
-_BEYOND = 0.9  # of the way from one round's sound to the next, once more
 _POWER, _QUIET, _RARE = 1e-9, 1e-5, 1e-6  # floors of the mel's definition, and of overlapping windows and filters
 
 
@@ -45,13 +43,12 @@ class Corrected(nn.Module):
         """Generate and correct; what is too short to have a mel is left as it is."""
         sound: torch.Tensor = self.generator(mel)
         with torch.autocast(sound.device.type, enabled=False):
-            sound = ahead = sound.float()
+            sound = sound.float()
             if sound.shape[-1] > _MARGIN:
                 squares = self.window.square()[None, :, None].expand(1, -1, mel.shape[-1])
                 weight = self._overlap(squares, sound.shape[-1] + 2 * _MARGIN).clamp_min(_RARE)
                 for _ in range(self._rounds):
-                    found = self._correct(ahead, mel.float(), weight)
-                    sound, ahead = found, found + _BEYOND * (found - sound)
+                    sound = self._correct(sound, mel.float(), weight)
         return sound
 
     def _correct(self, sound: torch.Tensor, mel: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,6 @@ from voxrelay.relay import config as configuration
 from voxrelay.relay.errors import BadConfigError
 from voxrelay.relay.tensors import MEL, Mel
 from voxrelay.workers.runtime.filters import mel_filters
-from voxrelay.workers.vocoder import corrected as corrections
 from voxrelay.workers.vocoder import hifigan
 from voxrelay.workers.vocoder.corrected import Corrected
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
@@ -67,18 +66,9 @@ def test_a_mel_in_float16_sounds_as_in_float32() -> None:
 
 def test_every_round_brings_the_sound_nearer_to_its_mel() -> None:
     wanted, sound = log_mel(voiced(0.9)), voiced(1.2)
-    off = [np.abs(log_mel(corrected(sound, wanted, rounds)) - wanted).mean() for rounds in (0, 1, 2, 4, 8)]
+    off = [np.abs(log_mel(corrected(sound, wanted, rounds)) - wanted).mean() for rounds in (0, 1, 2, 4)]
     assert off == sorted(off, reverse=True)
     assert off[2] < 0.4 * off[0]
-
-
-def test_going_on_from_beyond_brings_it_nearer(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted, sound = log_mel(voiced(0.9)), voiced(1.2)
-    off = []
-    for beyond in (corrections._BEYOND, 0):
-        monkeypatch.setattr(corrections, "_BEYOND", beyond)
-        off.append(np.abs(log_mel(corrected(sound, wanted, 4)) - wanted).mean())
-    assert off[0] < 0.9 * off[1]
 
 
 def test_a_sound_that_has_its_mel_stays() -> None:
@@ -108,8 +98,8 @@ def test_an_option_of_hifigan(tmp_path: Path) -> None:
     torch.save({"generator": Generator(VARIANTS["v3"]).state_dict()}, weights)
     mel = Mel(np.random.default_rng(0).normal(-3, 1, (50, MEL.bands)).astype(np.float32))
     off = []
-    for rounds in (0, 1):
-        made = hifigan.load(str(weights), "v3", corrections=rounds).vocode([mel])[0].data
+    for corrections in (0, 1):
+        made = hifigan.load(str(weights), "v3", corrections=corrections).vocode([mel])[0].data
         off.append(np.abs(log_mel(made) - mel.data.T).mean())
     assert off[1] < off[0]
     with pytest.raises(BadConfigError, match="corrections -1"):
