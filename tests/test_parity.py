@@ -20,7 +20,9 @@ WRITE = ROOT / "tests" / "pools" / "content-fairseq" / "legacy_checkpoint.py"
 ENCODE = """
 import importlib, json, sys
 import numpy as np
+import torch
 from voxrelay.relay.tensors import Audio
+torch.Tensor.half = torch.Tensor.float  # float16, in which frames are handed on, would hide how near they are
 out, module, weights, lengths, layers = sys.argv[1:]
 model = importlib.import_module(f"voxrelay.workers.content.{module}")
 sound = (0.1 * np.random.default_rng(0).standard_normal(100_000)).astype(np.float32)
