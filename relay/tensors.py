@@ -108,7 +108,7 @@ def _only(arrays: safetensors.Arrays) -> Floats:
 
 
 def _finite(data: Floats) -> bool:
-    """Whether all are numbers; of float16 by its bits, which NumPy compares many times faster than it converts."""
+    """Whether all are numbers; of float16 by its bits, which NumPy need not convert."""
     if data.dtype == np.float16:
         positive, all_of_them = data.view(np.int16), data.view(np.uint16)
         return bool(positive.max(initial=0) < _INFINITE and all_of_them.max(initial=0) < _NEGATIVE + _INFINITE)
