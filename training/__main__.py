@@ -123,7 +123,7 @@ def _recipe(options: argparse.Namespace, settings: Path) -> tuple[Recipe, Cache]
     course, asked = config.read(settings, VocoderConfig), None
     if options.acoustic:
         spoken = cache.prepare(options.data, rate=clock.RATE)
-        asked = Asked(spoken, options.acoustic, options.encoder or listening.lite(), course)
+        asked = Asked(spoken, sound, options.acoustic, options.encoder or listening.lite(), course)
     return VocoderRecipe(course, sound, device, asked), sound
 
 

@@ -6,9 +6,10 @@ chosen on these. Every recipe holds back the same speakers, by a rule that depen
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain, zip_longest
 
+from voxrelay.relay.errors import BadInputError
 from voxrelay.training.cache import Clip
 
 
@@ -32,6 +33,22 @@ def speakers(clips: Iterable[Clip], counts: Mapping[str, int]) -> frozenset[str]
         most = max(len(own) // 4, min(len(own) - 1, 1))
         held.update(_in_turn(corpus, own)[: min(count, most)])
     return frozenset(held)
+
+
+def longest(clips: Iterable[Clip], held: Collection[str]) -> list[Clip]:
+    """Return the longest clip of each of the speakers who are held back, by their names.
+
+    Raises:
+        BadInputError: nobody is.
+
+    """
+    found: dict[str, Clip] = {}
+    for clip in clips:
+        if clip.speaker in held and clip.length > found.get(clip.speaker, clip).length - 1:
+            found[clip.speaker] = clip
+    if not found:
+        raise BadInputError("nobody is held back to validate on", hint="bring at least two speakers")
+    return [clip for _, clip in sorted(found.items())]
 
 
 def _in_turn(corpus: str, sexes: Mapping[str, str]) -> list[str]:

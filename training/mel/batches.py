@@ -111,11 +111,18 @@ class Source:
         self.speakers = Speakers(cache, material)
 
     def crop(self, random: np.random.Generator, frames: int) -> list[Floats]:
-        """Draw a crop of so many mel frames: content, prosody, voice, register, timbre, mel."""
+        """Draw a crop of so many mel frames, and what is told of it."""
+        return self.tell(random, *self.place(random, frames), frames)
+
+    def place(self, random: np.random.Generator, frames: int) -> tuple[Clip, int]:
+        """Draw a clip and the first of so many mel frames of it."""
         clip = self._draw.clip(random)
         while len(self._material.mels.of(clip)) < frames:
             clip = self._draw.clip(random)
-        start = int(random.integers(len(self._material.mels.of(clip)) - frames + 1))
+        return clip, int(random.integers(len(self._material.mels.of(clip)) - frames + 1))
+
+    def tell(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> list[Floats]:
+        """Return what is told of mel frames of a clip: content, prosody, voice, register, timbre, mel."""
         doubt = self._config.doubt
         told = cut(self._material, clip, start, frames)
         told[0] += doubt.content * random.standard_normal(told[0].shape, dtype=np.float32)

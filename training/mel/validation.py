@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from voxrelay.relay.errors import BadInputError
 from voxrelay.training.cache import Cache, Clip
+from voxrelay.training.held_back import longest
 from voxrelay.training.mel.batches import Speakers, Told, cut, relative_subbands, stack, unit
 from voxrelay.training.mel.material import Material
 from voxrelay.workers.mel.networks import Network
@@ -23,13 +23,7 @@ class Validation:
     def __init__(
         self, cache: Cache, material: Material, speakers: Speakers, held_back: Collection[str], count: int
     ) -> None:
-        longest: dict[str, Clip] = {}
-        for clip in cache.clips:
-            if clip.speaker in held_back and clip.length > longest.get(clip.speaker, clip).length - 1:
-                longest[clip.speaker] = clip
-        if not longest:
-            raise BadInputError("nobody is held back to validate on", hint="bring at least two speakers")
-        self._clips = [clip for _, clip in sorted(longest.items())]
+        self._clips = longest(cache.clips, held_back)
         self._told = [_middle(material, speakers, clip, count) for clip in self._clips]
 
     @torch.inference_mode()

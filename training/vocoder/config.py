@@ -42,6 +42,8 @@ class VocoderPhase(Phase):
             (oneDNN of torch 2.13).
         weights: of the generator's losses.
         discriminate: whether the discriminators are trained.
+        predicted: crops in a step beside the others, whose mels an acoustic model makes of what is said in them: the
+            vocoder hears these and is to make the sound that was recorded.
         asked: conversions in a step beside the crops, two at least: mels that an acoustic model asks for, and that
             nobody has said. Discriminators judge them too; there is no sound to compare them with.
 
@@ -51,12 +53,18 @@ class VocoderPhase(Phase):
     crop: Annotated[int, Field(gt=4 * MEL.fft, multiple_of=MEL.hop)]
     weights: Weights = Weights()
     discriminate: bool = False
+    predicted: Annotated[int, Field(ge=0)] = 0
     asked: Literal[0] | Annotated[int, Field(ge=2)] = 0
 
     @property
     def generates(self) -> bool:
         """Whether the generator is trained."""
         return any(weight > 0 for weight in asdict(self.weights).values())
+
+    @property
+    def acoustic(self) -> bool:
+        """Whether it has mels that an acoustic model makes."""
+        return self.predicted > 0 or self.asked > 0
 
     @property
     def judged(self) -> bool:

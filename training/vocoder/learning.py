@@ -19,15 +19,17 @@ _EDGE = 2  # mel frames that reach beyond a sound that brings no context
 class Batch:
     """Crops, float32 [crops, crop + 768] at 22.05 kHz with the context that their mel needs, and conversions.
 
+    ``predicted``: float32 [crops that come last, 80, frames], what an acoustic model makes of what they say.
     ``asked``: float32 [conversions, 80, frames], mels of as many frames as the crops have.
     """
 
     sound: torch.Tensor
+    predicted: torch.Tensor
     asked: torch.Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Move tensors to a device."""
-        return Batch(self.sound.to(device), self.asked.to(device))
+        return Batch(self.sound.to(device), self.predicted.to(device), self.asked.to(device))
 
 
 class Learner:
@@ -42,9 +44,10 @@ class Learner:
         """Take one step; gives the losses before it, unweighted, and the norms of the gradients; scalars."""
         phase, begin = phases.at(self.state.config.phases, self.state.step)
         rate = phase.rate_at(self.state.step - begin)
-        true, mel = batch.sound[:, MARGIN:-MARGIN], self.mel.inner(batch.sound)
+        true = batch.sound[:, MARGIN:-MARGIN]
+        mel = self.mel.inner(batch.sound[: len(batch.sound) - len(batch.predicted)])
         with torch.set_grad_enabled(phase.generates), self.state.autocast():
-            made = self.state.generator(torch.cat([mel, batch.asked])).float()
+            made = self.state.generator(torch.cat([mel, batch.predicted, batch.asked])).float()
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(true, made.detach(), rate)

@@ -27,7 +27,8 @@ It takes `{mel}` and no other mel. Recordings at 16 kHz end at 8 kHz, and so doe
 The file is `{{'generator': state_dict}}`."""
 _MEASURED = """\
 Copy synthesis of the middle three seconds of one recording of each, unseen in training: L1 of the log-mel (natural
-logarithm) and multi-resolution STFT loss (arXiv 1910.11480). Lower is better; neither is an opinion of a listener."""
+logarithm) and multi-resolution STFT loss (arXiv 1910.11480); predicted mels are those that an acoustic model makes of
+the same recordings, held against what was recorded. Lower is better; neither is an opinion of a listener."""
 
 
 class VocoderRecipe:
@@ -47,7 +48,7 @@ class VocoderRecipe:
         self.course, self._device, self._asked = config, device, asked
         held = held_back.speakers(cache.clips, config.held_back)
         self._crops = Crops(cache, held, config.crops, config.seed)
-        self._validation = Validation(cache, held, device)
+        self._validation = Validation(cache, held, device, asked)
         self.state = VocoderState(config, device)
         self._learner = Learner(self.state)
 
@@ -67,16 +68,21 @@ class VocoderRecipe:
             BadConfigError: a phase, be it a later one, says what an acoustic model asks for, and there is none.
 
         """
-        if not self._asked and (wanting := [phase.name for phase in self.phases if phase.asked]):
+        if not self._asked and (wanting := [phase.name for phase in self.phases if phase.acoustic]):
             raise BadConfigError(f"phase {wanting[0]} says what an acoustic model asks for, and none is named",
                                  hint="--acoustic GR0.safetensors")  # fmt: skip
         phase, _ = phases.at(self.phases, steps.start)
         frames = phase.crop // MEL.hop
 
         def draw(step: int) -> Batch:
-            sound = self._crops.batch(step, phase.batch, phase.crop + 2 * MARGIN)
-            asked = self._asked.batch(step, phase.asked, frames) if self._asked and phase.asked else None
-            return Batch(torch.from_numpy(sound), torch.zeros(0, MEL.bands, frames) if asked is None else asked)
+            sound = torch.from_numpy(self._crops.batch(step, phase.batch, phase.crop + 2 * MARGIN))
+            predicted = asked = torch.zeros(0, MEL.bands, frames)
+            if self._asked and phase.predicted:
+                predicted, recorded = self._asked.predicted(step, phase.predicted, frames)
+                sound = torch.cat([sound, recorded])
+            if self._asked and phase.asked:
+                asked = self._asked.batch(step, phase.asked, frames)
+            return Batch(sound, predicted, asked)
 
         return feed(draw, steps, self._device)
 
@@ -102,13 +108,15 @@ class VocoderRecipe:
     @property
     def command(self) -> str:
         """What follows ``vox train`` to make it again."""
-        asking = " --acoustic GR0.safetensors" if any(phase.asked for phase in self.phases) else ""
+        asking = " --acoustic GR0.safetensors" if any(phase.acoustic for phase in self.phases) else ""
         return f"vocoder --data metadata.csv{asking} --config config.yml --out RUN"
 
     def figures(self, measured: dict[str, float]) -> str:
         """Lay out what :meth:`measure` found for the card."""
-        found = card.table(("held-back speakers", "mel L1", "STFT"), card.by_group(measured, ("mel", "stft")))
-        return f"{_MEASURED}\n\n{found}"
+        rows = card.by_group(measured, ("mel", "stft"))
+        if "predicted_mel" in measured:
+            rows.append(["predicted mels", *(f"{measured[name]:.4f}" for name in ("predicted_mel", "predicted_stft"))])
+        return f"{_MEASURED}\n\n{card.table(('held-back speakers', 'mel L1', 'STFT'), rows)}"
 
     def write(self, to: Path) -> None:
         """Write ``{'generator': state_dict}``, which :mod:`~voxrelay.workers.vocoder.hifigan` loads."""

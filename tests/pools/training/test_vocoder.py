@@ -77,11 +77,11 @@ def same(one: Any, other: Any) -> bool:
     return all(torch.equal(v, others[k]) if isinstance(v, torch.Tensor) else v == others[k] for k, v in ones.items())
 
 
-def sound(size: int = 1, asked: int = 0) -> Batch:
-    """Crops of tones, and the mels of others, as if they had been asked for."""
+def sound(size: int = 1, predicted: int = 0, asked: int = 0) -> Batch:
+    """Crops of tones, the last with their mels as if predicted, and the mels of others, as if asked for."""
     tones = [torch.from_numpy(corpora.tone(i, 0.5)[: CROP + 2 * MARGIN]) for i in range(size + asked)]
     mels = LogMel().inner(torch.stack(tones))
-    return Batch(torch.stack(tones[:size]), mels[size:])
+    return Batch(torch.stack(tones[:size]), mels[size - predicted : size], mels[size:])
 
 
 @pytest.mark.parametrize("pause", [1, 3, 4, 5])
@@ -178,7 +178,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_it_spoils_anything() ->
     state = VocoderState(TINY, CPU)
     before = _sum(state, "generator")
     with pytest.raises(TrainingError, match="step 0"):
-        Learner(state).learn(Batch(sound().sound * float("nan"), sound().asked))
+        Learner(state).learn(replace(sound(), sound=sound().sound * float("nan")))
     assert _sum(state, "generator") == before
 
 
