@@ -145,7 +145,7 @@ def worker() -> Iterator[Config]:
 
 def beside(name: str, features: int, hops: Hops, config: Config, size: Size, bound: float) -> Row:
     """A hop without Celery's own part, beside SET and GET."""
-    tensor, times = content(features), size.of(400, 3)
+    tensor, times = content(features), size.of(150, 3)
     once = plain(config, tensor.to_bytes())
     over, under, empty = [], [], []
     for _ in range(size.rounds):

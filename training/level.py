@@ -17,7 +17,12 @@ def of(sound: NDArray[np.float32]) -> float:
     return float(10 * np.log10((loud.mean() if len(loud) else 0) + 1e-12))
 
 
+def gain(sound: NDArray[np.float32]) -> np.float32:
+    """Return what brings speech at 16 kHz to the common level."""
+    return np.float32(10 ** ((COMMON_DB - of(sound)) / 20))
+
+
 def common(sound: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bring speech to the common level."""
-    brought: NDArray[np.float32] = sound * np.float32(10 ** ((COMMON_DB - of(sound)) / 20))
+    brought: NDArray[np.float32] = sound * gain(sound)
     return brought

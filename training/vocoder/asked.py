@@ -74,8 +74,9 @@ class Asked:
         for clip in held_back.longest(self._cache.clips, held):
             whole = clip.length * clock.SOUND_RATE // (clock.RATE * MEL.hop) - 1  # the last may be cut short
             frames = min(most, whole - 2 * CONTEXT)
-            random = np.random.default_rng(self._seed)
-            found.append(self._pairs(random, [(clip, (whole - frames) // 2 - CONTEXT)], frames))
+            if frames > CONTEXT:  # otherwise too little is left of it to compare
+                random = np.random.default_rng(self._seed)
+                found.append(self._pairs(random, [(clip, (whole - frames) // 2 - CONTEXT)], frames))
         return found
 
     def _pairs(self, random: np.random.Generator, places: list[tuple[Clip, int]], frames: int) -> Pairs:
@@ -92,5 +93,5 @@ class Asked:
         """Return the sound of mel frames of a clip at the common level, with the context that its mel needs."""
         begin, end = start * MEL.hop - MARGIN, (start + frames) * MEL.hop + MARGIN
         sound = self._sound.floats(self._same[clip.start])
-        gain = np.float32(10 ** ((level.COMMON_DB - level.of(self._cache.floats(clip))) / 20))
-        return np.pad(sound[begin:end] * gain, (0, max(end - len(sound), 0)))
+        brought = sound[begin:end] * level.gain(self._cache.floats(clip))
+        return np.pad(brought, (0, max(end - len(sound), 0)))
