@@ -50,12 +50,14 @@ class UnitId:
 class Lease:
     """A unit that a worker has.
 
-    ``alone``: it must not share a batch, for a worker has died with it. ``passed``: how often a stage was done with
-    it. ``filed``: when one last filed its output of it, in seconds since the epoch, if any did.
+    ``only``: the worker had no other when it took this one, and it is noted that it has it alone. ``alone``: it must
+    not share a batch, for a worker has died with it. ``passed``: how often a stage was done with it. ``filed``: when
+    one last filed its output of it, in seconds since the epoch, if any did.
     """
 
     unit: UnitId
     holder: str
+    only: bool
     alone: bool
     passed: int
     filed: float | None
@@ -75,25 +77,29 @@ class Dispatch:
         for raw in self._run("RELEASE", *self._room()):
             self._send(UnitId.parse(raw))
 
-    def take(self, unit: UnitId, holder: str) -> Lease | None:
+    def take(self, unit: UnitId, holder: str, *, only: bool = False) -> Lease | None:
         """Take the lease of a unit; None: its message is to be dropped.
 
-        So it is if the unit has landed or is held by another, and if its job does not run.
+        So it is if the unit has landed or is held by another, and if its job does not run. ``only``: the worker has
+        no other; then what it dies with is noted here, and :meth:`begin` has nothing to add.
         """
-        answer, trace = self._run("TAKE", unit, holder, self.config.timeouts.lease)
+        answer, trace = self._run("TAKE", unit, holder, self.config.timeouts.lease, int(only))
         if not answer:
             return None
         alone = answer == 2  # noqa: PLR2004 - the script says so
         lines = trace.splitlines()
-        return Lease(unit, holder, alone=alone, passed=len(lines), filed=when_filed(lines[-1]) if lines else None)
+        filed = when_filed(lines[-1]) if lines else None
+        return Lease(unit, holder, only=only, alone=alone, passed=len(lines), filed=filed)
 
     def begin(self, leases: Sequence[Lease]) -> bool:
         """Note which units are computed, and whether together: what a worker died with counts if it was alone.
 
         Returns:
-            Whether any of their jobs runs.
+            Whether any of their jobs runs, as far as is known.
 
         """
+        if len(leases) == 1 and leases[0].only:
+            return True  # as was noted a moment ago
         how = "alone" if len(leases) == 1 else "batched"
         units = [lease.unit for lease in leases]
         return bool(self._run("BEGIN", f"{how} {leases[0].holder}", *units))

@@ -123,9 +123,13 @@ class Manifest(_Record):
         """Return the hash of a reference clip."""
         return self.references[index].digest
 
+    def loudness_key(self, index: int) -> str:
+        """Return the key of how loud a window of the source is."""
+        return keys.window(self.id, index, "loudness")
+
     def window_keys(self, index: int) -> list[str]:
         """Return the keys of all tensors that belong to one window alone."""
-        return [keys.window(self.id, index, name) for name in ("content", "mel")]
+        return [*(keys.window(self.id, index, name) for name in ("content", "mel")), self.loudness_key(index)]
 
     def reference_keys(self, index: int) -> list[str]:
         """Return the keys of everything prepared of one reference."""

@@ -41,7 +41,8 @@ return {'accepted', waiting, mine}
 # patience, room if nobody has said -> units
 RELEASE = COMMON + RELEASES + "return release(ARGV[1], ARGV[2])"
 
-# unit, holder, lease -> {0: not in flight, or another's; 1; 2: to be computed alone}, lines of its trace
+# unit, holder, lease, whether the holder has no other
+# -> {0: not in flight, or another's; 1; 2: to be computed alone}, lines of its trace
 TAKE = (
     COMMON
     + """
@@ -51,6 +52,10 @@ local id, part, index = split(ARGV[1])
 if not running(id) or not redis.call('ZSCORE', flight, ARGV[1]) then return {0, ''} end
 if not redis.call('SET', lease, ARGV[2], 'NX', 'EX', ARGV[3]) and redis.call('GET', lease) ~= ARGV[2] then
   return {0, ''}
+end
+if ARGV[4] == '1' then
+  redis.call('HSET', job(id, 'taken'), ARGV[1], 'alone ' .. ARGV[2])
+  keep(id, 'taken')
 end
 return {1 + redis.call('HEXISTS', job(id, 'failures'), ARGV[1]),
         redis.call('HGET', job(id, 'trace'), part .. ':' .. index) or ''}

@@ -197,6 +197,18 @@ class Mel(Tensor):
         return (clock.mel_frames(clock.content_frames(samples)), MEL.bands)
 
 
+@dataclass(frozen=True, eq=False)
+class Loudness(Tensor):
+    """The envelope of a recording: smooth power, float32 [frames] at 50 frames/s."""
+
+    NDIM: ClassVar[int] = 1
+
+    @classmethod
+    def most(cls, samples: int) -> tuple[int, ...]:
+        """Return the frames of so much sound."""
+        return (clock.content_frames(samples),)
+
+
 BY_NAME: dict[str, type[Tensor]] = {kind.__name__.lower(): kind for kind in (Audio, Voice, Content, Mel)}
 
 

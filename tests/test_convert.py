@@ -12,7 +12,7 @@ from conftest import vox, vox_json
 from voxrelay import Producer
 from voxrelay.relay import config as configuration
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice, read_any
-from voxrelay.workers.vocoder.loudness import follow
+from voxrelay.workers.runtime.loudness import follow, measure
 
 MEL_HOP_SECONDS = 256 / 22_050
 STAGES = ["speaker", "content", "mel", "vocoder"]
@@ -76,7 +76,7 @@ def test_a_stage_can_be_replayed_from_what_was_kept(
     again = Audio.from_bytes((tmp_path / "again.safetensors").read_bytes())
     source, sound = (Audio.from_bytes((window / f"{name}.safetensors").read_bytes()) for name in ("source", "vocoder"))
     # A mel alone has no source whose loudness it could follow; both sounds were rounded to 16 bits.
-    np.testing.assert_allclose(follow(again, source).data, sound.data, atol=3e-4)
+    np.testing.assert_allclose(follow(again, measure(source)).data, sound.data, atol=3e-4)
 
 
 def test_a_voice_is_prepared_once(
@@ -164,7 +164,7 @@ def test_bigvgan_is_swapped_in_by_one_option(relay: dict[str, str], male: Path, 
     )
     assert len(sound.data) == 112_896
     assert np.std(sound.data) > 0.01
-    np.testing.assert_allclose(follow(replayed, source).data, sound.data, atol=3e-4)
+    np.testing.assert_allclose(follow(replayed, measure(source)).data, sound.data, atol=3e-4)
 
 
 def test_a_model_that_nobody_serves_is_refused_with_those_served(

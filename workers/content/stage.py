@@ -7,6 +7,7 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import StageError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Content
+from voxrelay.workers.runtime import loudness
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import ContentModel, SurveyingContentModel
 from voxrelay.workers.runtime.stage import Unit, noise
@@ -26,6 +27,8 @@ class ContentStage:
     def read(self, unit: Unit, inputs: Inputs, model: ContentModel | SurveyingContentModel) -> Heard:
         """Fetch the sound, and survey its recording if the model wants to know it; a reference is its own."""
         sound = inputs.sound()
+        if unit.part == "window" and unit.manifest.model("vocoder"):
+            inputs.beside[unit.manifest.loudness_key(unit.index)] = loudness.measure(sound).to_bytes()
         if not isinstance(model, SurveyingContentModel):
             return Heard(sound, [])
         if unit.part == "reference":

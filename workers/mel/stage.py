@@ -32,10 +32,7 @@ class MelStage:
         """Fetch a reference's sound, or a window's content and voice, and its sound if the model follows it."""
         if unit.part == "reference":
             return inputs.sound()
-        content, voice = (
-            inputs.tensor(Content, unit.output_key("content")),
-            inputs.tensor(Voice, unit.output_key("speaker")),
-        )
+        content, voice = inputs.both((Content, unit.output_key("content")), (Voice, unit.output_key("speaker")))
         target = Target(
             id=f"{unit.manifest.voice_id}:{unit.manifest.model('content')}",
             voice=voice,

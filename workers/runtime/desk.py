@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast, get_args
 
@@ -88,7 +88,7 @@ class Desk:
         with self._holding:
             lease = None
             if name not in self.held:
-                lease = self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}")
+                lease = self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}", only=not self.held)
             if lease is None:
                 raise Ignore
             self.held[name] = lease
@@ -121,7 +121,7 @@ class Desk:
                 item = self.stage.read(unit, inputs, self.models[model])
                 fetched = time.time()
                 outcome = self._compute(unit, model, item, lease)
-        blob = self._file(unit, outcome, last=last) if outcome else b""
+        blob = self._file(unit, outcome, inputs.beside, last=last) if outcome else b""
         started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)
         first = unit.manifest.links(unit.part)[0].stage == self.name
         queued = released if first else lease.filed or released
@@ -166,14 +166,19 @@ class Desk:
         if not self.dispatch.begin(leases):
             raise Ignore
 
-    def _file(self, unit: Unit, outcome: Outcome, *, last: bool) -> bytes:
-        """Write an output once; a window's last one is filed as it lands. Sound at rest is FLAC."""
+    def _file(self, unit: Unit, outcome: Outcome, beside: Mapping[str, bytes], *, last: bool) -> bytes:
+        """Write an output once, and what belongs to it; a window's last is filed as it lands. Sound at rest is FLAC."""
         output = outcome.output
         if last and unit.part == "window":
             return flac.pack(output.data, output.rate) if isinstance(output, Audio) else output.to_bytes()
         blob = output.to_bytes()
         lifetime = self.config.lifetimes.voices if unit.shared(self.name) else self.config.lifetimes.tensors
-        self.stores.tensors.set(unit.output_key(self.name), blob, nx=True, ex=lifetime)
+        store = self.stores.tensors.pipeline() if beside else self.stores.tensors
+        for name, facts in beside.items():
+            store.set(name, facts, ex=lifetime)
+        store.set(unit.output_key(self.name), blob, nx=True, ex=lifetime)
+        if beside:
+            store.execute()
         return blob
 
     def _take_back(self, unit: Unit) -> None:

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 import redis
 from pydantic import Field, TypeAdapter, ValidationError
@@ -18,6 +18,7 @@ from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.workers.runtime.stage import Unit
 
 T = TypeVar("T", bound=Tensor)
+U = TypeVar("U", bound=Tensor)
 _SURVEY = TypeAdapter(Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=4096)])
 
 # Windows, evenly spread over a recording, from whose middle is measured what is global to it: seconds of them all.
@@ -27,11 +28,15 @@ _SURVEYING = threading.Lock()
 
 
 class Inputs:
-    """Reads the inputs of a unit, and counts their bytes."""
+    """Reads the inputs of a unit, and counts their bytes.
+
+    ``beside``: what is to be filed with the unit's output, by key: facts of its inputs that a later stage needs too.
+    """
 
     def __init__(self, stores: Stores, config: Config, unit: Unit) -> None:
         self.stores, self.config, self.unit = stores, config, unit
         self.bytes_read = 0
+        self.beside: dict[str, bytes] = {}
 
     def tensor(self, kind: type[T], name: str) -> T:
         """Read a tensor of the unit by its key, as :meth:`tensors`."""
@@ -49,21 +54,15 @@ class Inputs:
             BadInputError: one is no such tensor.
 
         """
-        longest = safetensors.longest(kind.most(samples))
-        pipe = self.stores.tensors.pipeline(transaction=False)
-        for name in names:
-            pipe.getrange(name, 0, longest)
-        with _expecting(names):
-            blobs = pipe.execute()
-        if missing := [name for name, blob in zip(names, blobs, strict=True) if not blob]:
-            raise MissingError(f"{missing[0]} is not in Redis", where=str(self.unit), hint="it is made again")
-        found = []
-        for name, blob in zip(names, self._counted(blobs), strict=True):
-            try:
-                found.append(kind.from_bytes(blob, samples))
-            except BadInputError as error:
-                raise BadInputError(error.what, where=name) from error
-        return found
+        blobs = self._fetched({name: safetensors.longest(kind.most(samples)) for name in names})
+        return [self._parsed(kind, name, blobs[name], samples) for name in names]
+
+    def both(self, first: tuple[type[T], str], second: tuple[type[U], str]) -> tuple[T, U]:
+        """Read two tensors of the unit, each of a kind by its key, in one question to Redis; as :meth:`tensors`."""
+        samples = self._samples()
+        blobs = self._fetched({name: safetensors.longest(kind.most(samples)) for kind, name in (first, second)})
+        one, other = (self._parsed(kind, name, blobs[name], samples) for kind, name in (first, second))
+        return cast("T", one), cast("U", other)
 
     def sound(self) -> Audio:
         """Read the sound of the unit, float32 [samples] at 16 kHz, its speech at the common level.
@@ -95,6 +94,27 @@ class Inputs:
                     self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
             found = self.stores.jobs.hget(record, field)
         return _survey(found, record)
+
+    def _fetched(self, longest: dict[str, int]) -> dict[str, bytes]:
+        """Fetch keys, of each no more bytes than it may have."""
+        with _expecting(list(longest)):
+            if len(longest) == 1:  # a pipeline takes longer to begin
+                [(name, most)] = longest.items()
+                blobs = [self.stores.tensors.getrange(name, 0, most)]
+            else:
+                pipe = self.stores.tensors.pipeline(transaction=False)
+                for name, most in longest.items():
+                    pipe.getrange(name, 0, most)
+                blobs = pipe.execute()
+        return dict(zip(longest, self._counted(blobs), strict=True))
+
+    def _parsed(self, kind: type[T], name: str, blob: bytes, samples: int) -> T:
+        if not blob:
+            raise MissingError(f"{name} is not in Redis", where=str(self.unit), hint="it is made again")
+        try:
+            return kind.from_bytes(blob, samples)
+        except BadInputError as error:
+            raise BadInputError(error.what, where=name) from error
 
     def _sounds(self, part: Part, indexes: Sequence[int]) -> list[Audio]:
         manifest, whole = self.unit.manifest, part == "window"

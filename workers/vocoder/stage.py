@@ -5,29 +5,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voxrelay.relay.errors import MissingError
 from voxrelay.relay.job import Part
-from voxrelay.relay.tensors import MEL, Audio, Mel
+from voxrelay.relay.tensors import MEL, Audio, Loudness, Mel
+from voxrelay.workers.runtime import loudness
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import VocoderModel
 from voxrelay.workers.runtime.stage import Unit
-from voxrelay.workers.vocoder.loudness import follow
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A mel, and the sound it was made from, if there is any."""
+    """A mel, and how loud the sound is that it was made from, if there is any."""
 
     mel: Mel
-    source: Audio | None
+    source: Loudness | None
 
 
 class VocoderStage:
     """Mel -> sound, as loud as its source."""
 
     def read(self, unit: Unit, inputs: Inputs, model: VocoderModel) -> Spectrum:  # noqa: ARG002
-        """Fetch the mel, and the sound of the window unless the job began with a mel."""
-        mel = inputs.tensor(Mel, unit.output_key("mel"))
-        return Spectrum(mel, inputs.sound() if unit.manifest.source else None)
+        """Fetch the mel, and how loud the window is unless the job began with a mel."""
+        name, loud = unit.output_key("mel"), unit.manifest.loudness_key(unit.index)
+        if unit.manifest.source is None:
+            return Spectrum(inputs.tensor(Mel, name), None)
+        try:
+            return Spectrum(*inputs.both((Mel, name), (Loudness, loud)))
+        except MissingError:  # if not the mel: what is there tells how loud it is as well
+            return Spectrum(inputs.tensor(Mel, name), loudness.measure(inputs.sound()))
 
     def bucket(self, item: Spectrum) -> int:
         """Return the number of frames."""
@@ -36,7 +42,10 @@ class VocoderStage:
     def run(self, model: VocoderModel, part: Part, items: Sequence[Spectrum]) -> Sequence[Audio]:  # noqa: ARG002
         """Vocode."""
         sounds = model.vocode([item.mel for item in items])
-        return [follow(sound, item.source) if item.source else sound for sound, item in zip(sounds, items, strict=True)]
+        return [
+            loudness.follow(sound, item.source) if item.source else sound
+            for sound, item in zip(sounds, items, strict=True)
+        ]
 
     def warm(self, model: VocoderModel) -> None:
         """Vocode a second of near silence."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voxrelay.relay.tensors import Audio
-from voxrelay.workers.vocoder.loudness import follow
+from voxrelay.workers.runtime.loudness import follow, measure
 
 SECONDS = 5.12
 
@@ -20,7 +20,7 @@ def tone(rate: int, level: float, seconds: float = SECONDS, start: float = 0.0) 
 def test_sound_takes_the_envelope_of_its_source(level: float) -> None:
     source, flat = tone(16_000, -23), Audio(tone(22_050, 0).data * 0 + 1, rate=22_050)
     made = Audio((flat.data * 10 ** ((level - 23) / 20)), rate=22_050)
-    found = follow(made, source).data
+    found = follow(made, measure(source)).data
     wanted = 10 ** ((-23 + 6 * np.sin(np.arange(len(found)) / 22_050)) / 20) / np.sqrt(2)
     assert np.abs(20 * np.log10(np.abs(found) / wanted)).max() < 1
 
@@ -28,7 +28,7 @@ def test_sound_takes_the_envelope_of_its_source(level: float) -> None:
 def test_windows_agree_where_they_meet() -> None:
     step = 4.48
     first, second = (
-        follow(tone(22_050, -30, start=start), tone(16_000, -23, start=start)).data for start in (0.0, step)
+        follow(tone(22_050, -30, start=start), measure(tone(16_000, -23, start=start))).data for start in (0.0, step)
     )
     seam, edge = round((step + 0.32) * 22_050), round(0.32 * 22_050)
     assert np.abs(first[seam - 220 : seam + 220] - second[edge - 220 : edge + 220]).max() < 0.003
@@ -37,4 +37,4 @@ def test_windows_agree_where_they_meet() -> None:
 def test_silence_is_not_lifted() -> None:
     quiet = Audio(np.full(112_896, 1e-4, dtype=np.float32), rate=22_050)
     silent = Audio(np.zeros(81_920, dtype=np.float32), rate=16_000)
-    assert np.abs(follow(quiet, silent).data).max() <= 1e-4
+    assert np.abs(follow(quiet, measure(silent)).data).max() <= 1e-4
