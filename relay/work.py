@@ -4,6 +4,7 @@ A unit's stages are lines of one field, and who did them is said once for each w
 job that grows with its length and stays.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -66,12 +67,18 @@ class Work(Worker):
 
     def pack(self) -> tuple[str, str, str]:
         """Return the field of the worker, what it holds, and the line of this work; see :func:`unpack`."""
-        worker = Worker(**{name: getattr(self, name) for name in Worker.model_fields}).model_dump_json()
-        name = hashlib.blake2s(worker.encode(), digest_size=4).hexdigest()
-        moments = [round(moment * _STEPS) for moment in self.times.model_dump().values()]
+        name, worker = _named(tuple(getattr(self, field) for field in Worker.model_fields))
+        moments = [round(getattr(self.times, field) * _STEPS) for field in Times.model_fields]
         later = [moment - moments[0] for moment in moments[1:]]
         line = [name, self.bytes_in, self.bytes_out, int(self.cached), moments[0], *later]
         return _WORKER + name, worker, " ".join(map(str, line))
+
+
+@functools.lru_cache
+def _named(facts: tuple[Any, ...]) -> tuple[str, str]:
+    """Return a worker's name, a hash, and its facts; a process asks again and again for a few."""
+    worker = Worker(**dict(zip(Worker.model_fields, facts, strict=True))).model_dump_json()
+    return hashlib.blake2s(worker.encode(), digest_size=4).hexdigest(), worker
 
 
 def unpack(trace: Mapping[bytes, bytes]) -> list[Work]:

@@ -203,7 +203,9 @@ class Desk:
         """Count a unit that was done, and log it."""
         self.pace.count()
         self.metrics.ended(unit, work, outcome.together if outcome else 0)
-        log.info("done", extra={"about": {name: work.report()[name] for name in ("waited", "moved", "worked")}})
+        if log.isEnabledFor(logging.INFO):
+            report = work.report()
+            log.info("done", extra={"about": {name: report[name] for name in ("waited", "moved", "worked")}})
 
     def _fail(self, lease: Lease, model: str, error: str) -> None:
         """Count a failure: the unit is tried again or given up."""
