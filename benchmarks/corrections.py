@@ -1,9 +1,10 @@
-"""What correcting a generator's sound towards its mel brings, on speakers whom no training heard.
+"""What correcting a generator's sound towards its mel brings, and noise phases, on speakers whom no training heard.
 
     .voxrelay/envs/training/bin/python -P benchmarks/corrections.py ../shared/speech/metadata.csv
 
 Copy synthesis of five seconds of each speaker that is held back from training. The figures are those that training
-itself may use: distances of the log-mel, of spectra, of what the content encoder hears, and Resemblyzer's cosine.
+itself may use: distances of the log-mel, of spectra, of what the content encoder hears, and Resemblyzer's cosine. And beside
+them, how much the loudness of noise moves with the vocoder's frames, in two bands (:func:`buzz`).
 """
 
 import sys
@@ -14,6 +15,7 @@ import librosa
 import numpy as np
 import torch
 from resemblyzer import VoiceEncoder
+from scipy.signal import butter, hilbert, sosfiltfilt
 from torch.nn import functional
 
 from voxrelay.relay import config as configuration
@@ -29,6 +31,8 @@ from voxrelay.workers.vocoder import griffin_lim, hifigan
 STAGES = configuration.load().stages
 SECONDS = 5
 ROUNDS = (0, 1, 2, 4)
+BUZZ = ((2000, 4000), (4000, 7500))  # Hz
+LINES, NEAR, FROM, TO = 6, 0.5, 2.0, 12.0  # multiples of the frame rate; Hz from each: the line, and its neighbours
 
 
 class Judge:
@@ -58,6 +62,21 @@ class Judge:
         return content, self._voice.embed_utterance(whole)
 
 
+def buzz(sounds: list[np.ndarray], low: float, high: float) -> float:
+    """Return by how many dB the envelope of a band has more of the frame rate's multiples than of what lies beside."""
+    frame_rate, found = MEL.rate / MEL.hop, np.zeros(2)
+    for sound in sounds:
+        envelope = np.abs(hilbert(sosfiltfilt(butter(6, [low, high], "band", fs=MEL.rate, output="sos"), sound)))
+        span = round(0.02 * MEL.rate)
+        loudness = np.convolve(np.square(envelope), np.full(span, 1 / span), "same")
+        even = envelope / np.sqrt(loudness + 1e-9) * (loudness > np.percentile(loudness, 40))
+        power = np.square(np.abs(np.fft.rfft((even - even.mean()) * np.hanning(len(even)), 1 << 18)))
+        hertz = np.fft.rfftfreq(1 << 18, 1 / MEL.rate)
+        for off in (np.abs(hertz - frame_rate * k) for k in range(1, LINES + 1)):
+            found += power[off < NEAR].mean(), power[(off > FROM) & (off < TO)].mean()
+    return float(10 * np.log10(found[0] / found[1]))
+
+
 def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
@@ -66,19 +85,27 @@ def main() -> None:
     by_length = sorted(sounds.clips, key=lambda clip: clip.length)
     longest = {clip.speaker: clip for clip in by_length if clip.speaker in held}
     served = STAGES["vocoder"]["hifigan-lite"].options
-    rows = {f"{n} corrections": hifigan.load(**{**served, "corrections": n}) for n in ROUNDS}
+    rows = {
+        f"{n} corrections{label}": hifigan.load(**{**served, "corrections": n, "noise_phases": drawn})
+        for drawn, label in ((False, ""), (True, ", noise phases"))
+        for n in ROUNDS
+    }
     rows["griffin-lim"] = griffin_lim.load()
     judge, found = Judge(), defaultdict(lambda: defaultdict(list))
+    said: dict[str, list[np.ndarray]] = defaultdict(list)
     with torch.inference_mode():
         for _, clip in sorted(longest.items()):
             sound = sounds.floats(clip)[: SECONDS * MEL.rate]
             true = level.common(sound[: len(sound) // MEL.hop * MEL.hop])
             mel = Mel(log_mel(Audio(true, MEL.rate)).data)
+            said["recordings"].append(true)
             for row, model in rows.items():
-                for name, value in judge.distances(model.vocode([mel])[0].data, true).items():
+                said[row].append(model.vocode([mel])[0].data)
+                for name, value in judge.distances(said[row][-1], true).items():
                     found[row][name].append(value)
-    for row, values in found.items():
-        print(row, *(f"{name} {np.mean(each):.4f}" for name, each in values.items()), sep=" | ")
+    for row, sounds_of in said.items():
+        means = (f"{name} {np.mean(each):.4f}" for name, each in found[row].items())
+        print(row, *means, *(f"buzz {low} {buzz(sounds_of, low, high):.1f} dB" for low, high in BUZZ), sep=" | ")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,18 @@ from voxrelay.workers.runtime.weights import find
 from voxrelay.workers.vocoder.corrected import Corrected
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.neural import Neural
+from voxrelay.workers.vocoder.noise import NoisePhases
 from voxrelay.workers.vocoder.published import Published, configuration_of, fill
 
 
-def load(weights: str, variant: str = "", sha256: str = "", corrections: int = 0, placement: Placement = CPU) -> Neural:
+def load(
+    weights: str,
+    variant: str = "",
+    sha256: str = "",
+    corrections: int = 0,
+    noise_phases: bool = False,  # noqa: FBT001, FBT002 - straight from the options
+    placement: Placement = CPU,
+) -> Neural:
     """Load a generator.
 
     Args:
@@ -21,6 +29,7 @@ def load(weights: str, variant: str = "", sha256: str = "", corrections: int = 0
         sha256: what the checkpoint's hash must be; empty: any.
         corrections: how often the sound is brought nearer to its mel, see
             :mod:`~voxrelay.workers.vocoder.corrected`; 0: the generator as published.
+        noise_phases: whether noise is kept from repeating itself, see :mod:`~voxrelay.workers.vocoder.noise`.
         placement: where it computes.
 
     Raises:
@@ -41,6 +50,5 @@ def load(weights: str, variant: str = "", sha256: str = "", corrections: int = 0
     else:
         generator = Generator(configuration_of(path, Published).variant)
         fill(generator, path, sha256)
-    if not corrections:
-        return Neural("hifigan", generator, placement)
-    return Neural("hifigan", Corrected(generator, mel_filters(), corrections), placement)
+    said = NoisePhases(generator, mel_filters()) if noise_phases else generator
+    return Neural("hifigan", Corrected(said, mel_filters(), corrections) if corrections else said, placement)
