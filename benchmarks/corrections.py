@@ -3,8 +3,8 @@
     .voxrelay/envs/training/bin/python -P benchmarks/corrections.py ../shared/speech/metadata.csv
 
 Copy synthesis of five seconds of each speaker that is held back from training. The figures are those that training
-itself may use: distances of the log-mel, of spectra, of what the content encoder hears, and Resemblyzer's cosine. And beside
-them, how much the loudness of noise moves with the vocoder's frames, in two bands (:func:`buzz`).
+itself may use: distances of the log-mel, of spectra, of what the content encoder hears, and Resemblyzer's cosine; and
+how much the loudness of noise moves with the vocoder's frames, in two bands (:func:`buzz`).
 """
 
 import sys
