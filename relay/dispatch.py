@@ -50,7 +50,7 @@ class UnitId:
 class Lease:
     """A unit that a worker has.
 
-    ``only``: the worker had no other when it took this one, and it is noted that it has it alone. ``alone``: it must
+    ``only``: the worker had no other and computes them singly, and it is noted that it has it alone. ``alone``: it must
     not share a batch, for a worker has died with it. ``passed``: how often a stage was done with it. ``filed``: when
     one last filed its output of it, in seconds since the epoch, if any did.
     """
@@ -77,11 +77,12 @@ class Dispatch:
         for raw in self._run("RELEASE", *self._room()):
             self._send(UnitId.parse(raw))
 
-    def take(self, unit: UnitId, holder: str, *, only: bool = False) -> Lease | None:
+    def take(self, unit: UnitId, holder: str, *, only: bool) -> Lease | None:
         """Take the lease of a unit; None: its message is to be dropped.
 
         So it is if the unit has landed or is held by another, and if its job does not run. ``only``: the worker has
-        no other; then what it dies with is noted here, and :meth:`begin` has nothing to add.
+        no other and never computes several at once; then what it dies with is noted here, and :meth:`begin` has
+        nothing to add.
         """
         answer, trace = self._run("TAKE", unit, holder, self.config.timeouts.lease, int(only))
         if not answer:

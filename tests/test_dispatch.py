@@ -8,6 +8,9 @@ from voxrelay.producer.session import Session
 from voxrelay.relay import config as configuration
 from voxrelay.relay import keys
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
+from voxrelay.relay.queue import make_app
+from voxrelay.workers.content.stage import STAGE
+from voxrelay.workers.runtime.desk import Desk
 
 JOB = "20250101-000000-0a1b2c3d"
 HOLDER = "content.mfcc here 1"
@@ -53,3 +56,17 @@ def test_what_a_busy_worker_takes_it_has_once_it_computes(dispatch: Dispatch) ->
     assert set(noted(dispatch).values()) == {f"batched {HOLDER}".encode()}
     dispatch.jobs.hset(keys.job(JOB), "state", "cancelled")
     assert not dispatch.begin([second])
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_what_may_yet_share_a_batch_is_not_said_to_be_alone(dispatch: Dispatch, batch: int) -> None:
+    """What fails in company is computed once more by itself, which its worker then has to say."""
+    pools = dispatch.config.pools
+    pools = {**pools, "content": pools["content"].model_copy(update={"batch": batch})}
+    config = dispatch.config.model_copy(update={"pools": pools})
+    desk = Desk(config, make_app(config), "content", STAGE, {})
+    with desk._lease(UnitId(JOB, "window", 0), "mfcc"):
+        assert len(noted(dispatch)) == (batch == 1)
+        with desk._lease(UnitId(JOB, "window", 1), "mfcc"):
+            assert len(noted(dispatch)) == (batch == 1)
+    desk.stores.close()

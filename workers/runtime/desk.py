@@ -88,7 +88,8 @@ class Desk:
         with self._holding:
             lease = None
             if name not in self.held:
-                lease = self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}", only=not self.held)
+                only = not self.held and self.batcher.batch == 1  # in a batch it might not stay so
+                lease = self.dispatch.take(name, f"{self.name}.{model} {self.host} {self.process}", only=only)
             if lease is None:
                 raise Ignore
             self.held[name] = lease
