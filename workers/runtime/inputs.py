@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, TypeVar
 
 import redis
 from pydantic import Field, TypeAdapter, ValidationError
@@ -61,8 +61,7 @@ class Inputs:
         """Read two tensors of the unit, each of a kind by its key, in one question to Redis; as :meth:`tensors`."""
         samples = self._samples()
         blobs = self._fetched({name: safetensors.longest(kind.most(samples)) for kind, name in (first, second)})
-        one, other = (self._parsed(kind, name, blobs[name], samples) for kind, name in (first, second))
-        return cast("T", one), cast("U", other)
+        return self._parsed(*first, blobs[first[1]], samples), self._parsed(*second, blobs[second[1]], samples)
 
     def sound(self) -> Audio:
         """Read the sound of the unit, float32 [samples] at 16 kHz, its speech at the common level.
@@ -98,14 +97,10 @@ class Inputs:
     def _fetched(self, longest: dict[str, int]) -> dict[str, bytes]:
         """Fetch keys, of each no more bytes than it may have."""
         with _expecting(list(longest)):
-            if len(longest) == 1:  # a pipeline takes longer to begin
-                [(name, most)] = longest.items()
-                blobs = [self.stores.tensors.getrange(name, 0, most)]
-            else:
-                pipe = self.stores.tensors.pipeline(transaction=False)
-                for name, most in longest.items():
-                    pipe.getrange(name, 0, most)
-                blobs = pipe.execute()
+            pipe = self.stores.tensors.pipeline(transaction=False)
+            for name, most in longest.items():
+                pipe.getrange(name, 0, most)
+            blobs = pipe.execute()
         return dict(zip(longest, self._counted(blobs), strict=True))
 
     def _parsed(self, kind: type[T], name: str, blob: bytes, samples: int) -> T:

@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from fixed import Fixed
 
 from voxrelay.relay import config as configuration
 from voxrelay.relay.errors import BadConfigError
@@ -18,18 +18,6 @@ from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 MARGIN = (MEL.fft - MEL.hop) // 2
-
-
-class Fixed(nn.Module):
-    """Says the same whatever the mel."""
-
-    def __init__(self, sound: torch.Tensor) -> None:
-        super().__init__()
-        self.sound = sound
-
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """Say it."""
-        return self.sound.expand(len(mel), -1)
 
 
 def log_mel(sound: np.ndarray) -> np.ndarray:
@@ -50,7 +38,7 @@ def voiced(colour: float, frames: int = 60) -> np.ndarray:
 
 
 def corrected(sound: np.ndarray, mel: np.ndarray, rounds: int) -> np.ndarray:
-    module = Corrected(Fixed(torch.from_numpy(sound)[None]), mel_filters(), rounds)
+    module = Corrected(Fixed(sound), mel_filters(), rounds)
     found: np.ndarray = module(torch.from_numpy(mel).float()[None])[0].numpy()
     return found
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
+from fixed import Fixed
 from scipy.signal import butter, sosfiltfilt
-from torch import nn
 
 from voxrelay.relay.tensors import MEL
 from voxrelay.workers.runtime.filters import mel_filters
@@ -11,18 +11,6 @@ from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.noise import NoisePhases
 
 FRAMES = 100
-
-
-class Fixed(nn.Module):
-    """Says the same whatever the mel."""
-
-    def __init__(self, sound: np.ndarray) -> None:
-        super().__init__()
-        self.sound = torch.from_numpy(sound.astype(np.float32))[None]
-
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """Say it."""
-        return self.sound.expand(len(mel), -1)
 
 
 def drawn(sound: np.ndarray, low: float, high: float) -> np.ndarray:
