@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast, get_args
 
@@ -140,7 +140,7 @@ class Desk:
             if unit.part == "window" and not unit.manifest.keep:
                 self.stores.tensors.delete(*unit.manifest.window_keys(unit.index))
         elif not self.dispatch.pass_on(lease, work):
-            self._take_back(unit)
+            self._take_back(unit, inputs.beside)
             raise Ignore  # the chain goes on from whoever has the unit now, if anybody
 
     def _is_cached(self, unit: Unit, lease: Lease, *, last: bool) -> bool:
@@ -182,10 +182,10 @@ class Desk:
             store.execute()
         return blob
 
-    def _take_back(self, unit: Unit) -> None:
-        """Remove an output that was written for a job after that had ended."""
+    def _take_back(self, unit: Unit, beside: Iterable[str]) -> None:
+        """Remove an output, and what was filed with it, that was written for a job after that had ended."""
         if not unit.shared(self.name) and self.ledger.state(unit.manifest.id) != "running":
-            self.stores.tensors.delete(unit.output_key(self.name))
+            self.stores.tensors.delete(unit.output_key(self.name), *beside)
 
     def _record(self, unit: Unit, model: str, **facts: Any) -> Work:  # noqa: ANN401 - fields of Work
         return Work(
