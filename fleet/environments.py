@@ -36,8 +36,8 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        """Where it stands."""
-        return home.environments() / self.name
+        """Where it stands, without links: compiled code is cached under this path."""
+        return (home.environments() / self.name).resolve()
 
     @property
     def python(self) -> Path:

@@ -36,8 +36,8 @@ def voices() -> Path:
 
 
 def environments() -> Path:
-    """Return the folder of the pools' virtual environments; compiled code is cached under its real path."""
-    return (home() / "envs").resolve()
+    """Return the folder of the pools' virtual environments."""
+    return home() / "envs"
 
 
 def logs() -> Path:
