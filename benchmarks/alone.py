@@ -25,10 +25,12 @@ from voxrelay.workers.content import stage as content
 from voxrelay.workers.content.stage import Heard
 from voxrelay.workers.mel import stage as mel
 from voxrelay.workers.mel.stage import Utterance
+from voxrelay.workers.runtime import loudness
 from voxrelay.workers.runtime.inputs import middles, spread
 from voxrelay.workers.runtime.loading import load_model
-from voxrelay.workers.runtime.model import FollowingMelModel, Target
+from voxrelay.workers.runtime.model import ExcitedVocoderModel, FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import CPU
+from voxrelay.workers.vocoder import excitation
 from voxrelay.workers.vocoder import stage as vocoder
 from voxrelay.workers.vocoder.stage import Spectrum
 
@@ -63,9 +65,12 @@ class Models:
             with self.timed("content"):
                 said = content.STAGE.run(self.models["content"], "window", [Heard(sound, [])])[0]
             with self.timed("mel"):
-                made = mel.STAGE.run(model, "window", [Utterance(said, target, sound, survey)])[0]
+                way = model.melody(sound, list(survey), target) if isinstance(model, FollowingMelModel) else None
+                made = mel.STAGE.run(model, "window", [Utterance(said, target, sound, survey, way)])[0]
             with self.timed("vocoder"):
-                vocoder.STAGE.run(self.models["vocoder"], "window", [Spectrum(made, sound)])
+                asks = way is not None and isinstance(self.models["vocoder"], ExcitedVocoderModel)
+                lent = excitation.move(sound, way) if asks else None
+                vocoder.STAGE.run(self.models["vocoder"], "window", [Spectrum(made, loudness.measure(sound), lent)])
 
     def _target(self, clips: list[Audio]) -> Target:
         key = f"{clips[0].data[:8].tobytes()!r}"

@@ -127,9 +127,13 @@ class Manifest(_Record):
         """Return the key of how loud a window of the source is."""
         return keys.window(self.id, index, "loudness")
 
+    def melody_key(self, index: int) -> str:
+        """Return the key of how the pitch of a window goes, and where it is to go."""
+        return keys.window(self.id, index, "melody")
+
     def window_keys(self, index: int) -> list[str]:
         """Return the keys of all tensors that belong to one window alone."""
-        return [*(keys.window(self.id, index, name) for name in ("content", "mel")), self.loudness_key(index)]
+        return [keys.window(self.id, index, name) for name in ("content", "mel", "loudness", "melody")]
 
     def reference_keys(self, index: int) -> list[str]:
         """Return the keys of everything prepared of one reference."""

@@ -70,7 +70,7 @@ def lease(unit: str) -> str:
 
 
 def window(job_id: str, index: int, name: str) -> str:
-    """Tensor of a window: the output of a stage by the stage's name, and how loud its source is."""
+    """Tensor of a window: the output of a stage by the stage's name; its source's loudness and melody."""
     return f"vox:tensor:{job_id}:{index}:{name}"
 
 

@@ -209,6 +209,21 @@ class Loudness(Tensor):
         return (clock.content_frames(samples),)
 
 
+@dataclass(frozen=True, eq=False)
+class Melody(Tensor):
+    """Pitch of a recording and where it goes, float32 [frames, 2] in Hz at 50 frames/s.
+
+    The first column is 0 where there is no voice, the second, what is asked for, goes on in straight lines there.
+    """
+
+    NDIM: ClassVar[int] = 2
+
+    @classmethod
+    def most(cls, samples: int) -> tuple[int, ...]:
+        """Return the frames of so much sound."""
+        return (clock.content_frames(samples), 2)
+
+
 BY_NAME: dict[str, type[Tensor]] = {kind.__name__.lower(): kind for kind in (Audio, Voice, Content, Mel)}
 
 

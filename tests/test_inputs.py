@@ -1,6 +1,6 @@
 """What stages read of a window, out of a real Redis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +11,7 @@ from voxrelay.relay import config as configuration
 from voxrelay.relay import flac, keys
 from voxrelay.relay.errors import BadInputError, MissingError
 from voxrelay.relay.job import Link, Manifest, Source, Span
-from voxrelay.relay.tensors import Loudness, Mel
+from voxrelay.relay.tensors import Audio, Loudness, Mel, Melody
 from voxrelay.workers.content.stage import STAGE as CONTENT
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.stage import Unit
@@ -83,3 +83,37 @@ def test_of_two_tensors_each_is_missed_and_checked(session: Session, unit: Unit)
     tensors.set(loud, MEL.to_bytes())
     with pytest.raises(BadInputError, match="loudness"):
         inputs.both((Mel, mel), (Loudness, loud))
+
+
+class Excitable:
+    """A vocoder that a waveform can be lent to."""
+
+    def vocode(self, mels: Sequence[Mel]) -> list[Audio]:
+        """Vocode."""
+        raise NotImplementedError
+
+    def vocode_excited(self, mels: Sequence[Mel], excitations: Sequence[Audio]) -> list[Audio]:
+        """Vocode."""
+        raise NotImplementedError
+
+
+def test_a_waveform_is_lent_where_a_melody_was_followed_and_the_model_takes_one(session: Session, unit: Unit) -> None:
+    def lent(model: Excitable | SimpleNamespace) -> Audio | None:
+        return VOCODER.read(unit, Inputs(session.stores, session.config, unit), model).excitation
+
+    tensors = session.stores.tensors
+    tensors.mset({**read(session, unit).beside, unit.output_key("mel"): MEL.to_bytes()})
+    assert lent(Excitable()) is None
+    melody = Melody(np.full((256, 2), 150, dtype=np.float32))
+    tensors.set(unit.manifest.melody_key(0), melody.to_bytes())
+    assert lent(SimpleNamespace()) is None
+    found = lent(Excitable())
+    assert found is not None
+    assert len(found.data) == 441 * 256
+    for shape in ((255, 2), (256, 1)):
+        tensors.set(unit.manifest.melody_key(0), Melody(np.full(shape, 150, dtype=np.float32)).to_bytes())
+        with pytest.raises(BadInputError, match="a melody of shape"):
+            lent(Excitable())
+    tensors.set(unit.manifest.melody_key(0), Melody(np.zeros((257, 2), dtype=np.float32)).to_bytes())
+    with pytest.raises(BadInputError, match=r"shape \[257, 2\], at most \[256, 2\]"):
+        lent(Excitable())

@@ -1,5 +1,6 @@
 """Acoustic models that follow how a recording was said: its content, melody and loudness, in another voice."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ import torch
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
-from voxrelay.relay.tensors import Audio, Content, Floats, Mel
+from voxrelay.relay.tensors import Audio, Content, Floats, Mel, Melody
 from voxrelay.workers.mel.networks import VOICE, Network, to_mel_frames
-from voxrelay.workers.mel.pitch import Prosody, Register, register
+from voxrelay.workers.mel.pitch import Prosody, Register, loudness, register
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
@@ -44,11 +45,22 @@ class Following:
         self._generate, self._content, self._features = placement.place(network), content, network.shape.features
         self._relative, self._subbands = network.relative, network.shape.subbands
         self._natures: OrderedDict[str, Nature] = OrderedDict()
+        self._listening = threading.Lock()
 
     def survey(self, clips: Sequence[Audio]) -> list[float]:
         """Measure a recording by 16 kHz mono clips spread over it: median and spread of pitch, means of sub-bands."""
         own = _nature(clips)
         return [own.register.median, own.register.spread, *map(float, subbands(own.timbre, self._subbands))]
+
+    def melody(self, sound: Audio, survey: list[float], target: Target) -> Melody:
+        """Follow the pitch of a window, and say where it is to go.
+
+        It is moved from the middle of the source's register to the middle of the target's, and scaled with
+        their spreads; or moved by the semitones that the target names, and not scaled.
+        """
+        prosody, own = Prosody.of(sound), Register(*survey[:2])
+        asked = np.exp(moved(prosody, own, self._goal(target, own)))
+        return Melody(np.stack([prosody.hertz, asked], axis=1).astype(np.float32))
 
     def follow(
         self,
@@ -56,11 +68,9 @@ class Following:
         targets: Sequence[Target],
         sounds: Sequence[Audio],
         surveys: Sequence[list[float]],
+        melodies: Sequence[Melody],
     ) -> list[Mel]:
-        """Say contents as their sounds say them, each in its target's voice.
-
-        The melody is moved from the middle of the source's register to the middle of the target's, and
-        scaled with their spreads; or moved by the semitones that the target names, and not scaled.
+        """Say contents as their sounds say them, on their melodies, each in its target's voice.
 
         Raises:
             BadInputError: content or voice of a model that the weights were not trained on.
@@ -74,13 +84,10 @@ class Following:
             if target.voice.data.shape != (VOICE,):
                 raise BadInputError(f"a voice of {target.voice.model}", hint="it takes those of resemblyzer")
         natures = [self._nature(target) for target in targets]
-        registers = [
-            own.register if target.transpose is None else _moved(Register(*survey[:2]), target.transpose)
-            for own, target, survey in zip(natures, targets, surveys, strict=True)
-        ]
+        registers = [self._goal(target, Register(*survey[:2])) for target, survey in zip(targets, surveys, strict=True)]
         prosody = [
-            prosody_rows(Prosody.of(sound), Register(*survey[:2]), goal)
-            for sound, survey, goal in zip(sounds, surveys, registers, strict=True)
+            np.stack([np.log(melody.data[:, 1]), melody.data[:, 0] > 0, loudness(sound)], axis=1)
+            for sound, melody in zip(sounds, melodies, strict=True)
         ]
         said = torch.from_numpy(np.stack([content.data for content in contents])).float()
         frames = to_mel_frames(torch.cat([said, torch.from_numpy(np.stack(prosody)).float()], dim=-1))
@@ -101,24 +108,27 @@ class Following:
         mel = log_mel(Audio(sound.data[: frames * clock.CONTENT_HOP], sound.rate)).data
         return subbands(mel, self._subbands) - np.array(means, dtype=np.float32)
 
+    def _goal(self, target: Target, own: Register) -> Register:
+        """Return the register that the melody is moved to."""
+        if target.transpose is None:
+            return self._nature(target).register
+        return Register(own.median + target.transpose * float(np.log(2)) / 12, own.spread)
+
     def _nature(self, target: Target) -> Nature:
         """Listen to the target's recordings, unless it is remembered."""
-        found = self._natures.pop(target.id, None) or _nature(target.sounds())
-        self._natures[target.id] = found
-        if len(self._natures) > _CACHED:
-            self._natures.popitem(last=False)
+        with self._listening:  # the second window of a job waits, it does not listen to the same once more
+            found = self._natures.pop(target.id, None) or _nature(target.sounds())
+            self._natures[target.id] = found
+            if len(self._natures) > _CACHED:
+                self._natures.popitem(last=False)
         return found
 
 
-def prosody_rows(prosody: Prosody, own: Register, goal: Register) -> np.ndarray:
-    """Return what the network is told of prosody moved from one register to another, float32 [frames, 3]."""
+def moved(prosody: Prosody, own: Register, goal: Register) -> Floats:
+    """Move a melody from one register to another: log F0 without gaps, float32 [frames]."""
     scale = np.clip(goal.spread / own.spread, *_SPREADS)
-    pitch = (prosody.contour() - own.median) * scale + goal.median
-    return np.stack([pitch, prosody.hertz > 0, prosody.loudness], axis=1).astype(np.float32)
-
-
-def _moved(own: Register, semitones: float) -> Register:
-    return Register(own.median + semitones * float(np.log(2)) / 12, own.spread)
+    pitch: Floats = ((prosody.contour() - own.median) * scale + goal.median).astype(np.float32)
+    return pitch
 
 
 def _nature(clips: Sequence[Audio]) -> Nature:

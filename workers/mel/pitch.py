@@ -44,14 +44,10 @@ class Prosody:
         """Measure sound at 16 kHz, float [N], at the centre of each of its N/320 frames."""
         import pyworld  # not where training goes on with what was measured elsewhere
 
-        frames = clock.content_frames(len(sound.data))
-        data = sound.data[: frames * clock.CONTENT_HOP].astype(np.float64)
+        data = _whole_frames(sound)
         rough, times = pyworld.dio(data, clock.RATE, LOWEST, HIGHEST, frame_period=_STEP, speed=_SPEED)
-        hertz = pyworld.stonemask(data, rough, times, clock.RATE)[1::2][:frames]
-        power = np.square(data).reshape(frames, clock.CONTENT_HOP).mean(axis=1)
-        window = np.hanning(_SMOOTH + 2)[1:-1]
-        smooth = np.convolve(np.pad(power, _SMOOTH // 2, mode="edge"), window / window.sum(), "valid")
-        return cls(hertz.astype(np.float32), (10 * np.log10(smooth + _QUIET)).astype(np.float32))
+        hertz = pyworld.stonemask(data, rough, times, clock.RATE)[1::2][: len(data) // clock.CONTENT_HOP]
+        return cls(hertz.astype(np.float32), loudness(sound))
 
     def contour(self) -> Floats:
         """Return log F0, a straight line where nothing is voiced; constant where nothing is voiced at all."""
@@ -60,6 +56,19 @@ class Prosody:
             return np.full(len(self.hertz), UNKNOWN.median, dtype=np.float32)
         line = np.interp(np.arange(len(self.hertz)), voiced, np.log(self.hertz[voiced]))
         return line.astype(np.float32)
+
+
+def loudness(sound: Audio) -> Floats:
+    """Return the loudness of sound at 16 kHz, dB of full scale, float32 [N/320]."""
+    power = np.square(_whole_frames(sound)).reshape(-1, clock.CONTENT_HOP).mean(axis=1)
+    window = np.hanning(_SMOOTH + 2)[1:-1]
+    smooth = np.convolve(np.pad(power, _SMOOTH // 2, mode="edge"), window / window.sum(), "valid")
+    decibels: Floats = (10 * np.log10(smooth + _QUIET)).astype(np.float32)
+    return decibels
+
+
+def _whole_frames(sound: Audio) -> NDArray[np.float64]:
+    return sound.data[: clock.content_frames(len(sound.data)) * clock.CONTENT_HOP].astype(np.float64)
 
 
 def register(hertz: Sequence[NDArray[np.floating]]) -> Register:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError, StageError
 from voxrelay.relay.job import Part
-from voxrelay.relay.tensors import Audio, Content, Mel, Voice
+from voxrelay.relay.tensors import Audio, Content, Mel, Melody, Voice
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import Clip, FollowingMelModel, MelModel, Target
@@ -17,12 +17,13 @@ AnyMelModel = MelModel | FollowingMelModel
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is to be said, and in whose voice; for models that follow the source, how: its sound and survey."""
+    """What is to be said, and in whose voice; for models that follow the source, how."""
 
     content: Content
     target: Target
     sound: Audio | None = None
     survey: tuple[float, ...] = ()
+    melody: Melody | None = None
 
 
 class MelStage:
@@ -50,8 +51,10 @@ class MelStage:
             raise BadInputError(
                 "content without the recording it is of", hint="this model follows its melody: vox convert"
             )
-        survey = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey)
-        return Utterance(content, target, inputs.sound(), tuple(survey))
+        survey, sound = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey), inputs.sound()
+        melody = model.melody(sound, survey, target)
+        inputs.beside[unit.manifest.melody_key(unit.index)] = melody.to_bytes()
+        return Utterance(content, target, sound, tuple(survey), melody)
 
     def bucket(self, item: Audio | Utterance) -> tuple[int, ...]:
         """Return the shape of the sound or content."""
@@ -74,7 +77,8 @@ def _convert(model: AnyMelModel, items: Sequence[Utterance]) -> list[Mel]:
     contents, targets = [item.content for item in items], [item.target for item in items]
     if isinstance(model, FollowingMelModel):
         sounds = [item.sound for item in items if item.sound is not None]
-        mels = model.follow(contents, targets, sounds, [list(item.survey) for item in items])
+        melodies = [item.melody for item in items if item.melody is not None]
+        mels = model.follow(contents, targets, sounds, [list(item.survey) for item in items], melodies)
     else:
         mels = model.convert(contents, targets)
     for mel, item in zip(mels, items, strict=True):

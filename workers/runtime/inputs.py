@@ -42,6 +42,12 @@ class Inputs:
         """Read a tensor of the unit by its key, as :meth:`tensors`."""
         return self.tensors(kind, [name], self._samples())[0]
 
+    def present(self, kind: type[T], name: str) -> T | None:
+        """Read a tensor of the unit by its key if it is there; as :meth:`tensors`."""
+        samples = self._samples()
+        blob = self._fetched({name: safetensors.longest(kind.most(samples))})[name]
+        return self._parsed(kind, name, blob, samples) if blob else None
+
     def voice(self, kind: type[T], names: Sequence[str]) -> list[T]:
         """Read what was prepared of the clips of a voice, by keys, as :meth:`tensors`."""
         return self.tensors(kind, names, self.config.window.samples)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from voxrelay.relay.tensors import Audio, Content, Mel, Voice
+from voxrelay.relay.tensors import Audio, Content, Mel, Melody, Voice
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,19 @@ class FollowingMelModel(Protocol):
         """Measure what is global to a recording, from 16 kHz mono clips spread over it."""
         ...
 
+    def melody(self, sound: Audio, survey: list[float], target: Target) -> Melody:
+        """Measure the pitch of a window's sound, and say where it goes; may run beside :meth:`follow`."""
+        ...
+
     def follow(
         self,
         contents: Sequence[Content],
         targets: Sequence[Target],
         sounds: Sequence[Audio],
         surveys: Sequence[list[float]],
+        melodies: Sequence[Melody],
     ) -> list[Mel]:
-        """Convert as :meth:`MelModel.convert`, each content with its sound and its recording's survey."""
+        """Convert as :meth:`MelModel.convert`, each content with its sound, its recording's survey and its melody."""
         ...
 
 
@@ -101,4 +106,13 @@ class VocoderModel(Protocol):
 
     def vocode(self, mels: Sequence[Mel]) -> list[Audio]:
         """Make ``256 * frames`` samples at 22.05 kHz of each mel; another mel definition is refused."""
+        ...
+
+
+@runtime_checkable
+class ExcitedVocoderModel(VocoderModel, Protocol):
+    """Vocoder that the source's waveform can be lent to."""
+
+    def vocode_excited(self, mels: Sequence[Mel], excitations: Sequence[Audio]) -> list[Audio]:
+        """Vocode as :meth:`VocoderModel.vocode`; an excitation is as long as the sound, the source at another pitch."""
         ...

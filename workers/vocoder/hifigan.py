@@ -1,14 +1,20 @@
 """HiFi-GAN with official or own weights: see :mod:`~voxrelay.workers.vocoder.generator`."""
 
+from typing import TYPE_CHECKING
+
 from voxrelay.relay.errors import BadConfigError
 from voxrelay.workers.runtime.filters import mel_filters
 from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
 from voxrelay.workers.vocoder.corrected import Corrected
+from voxrelay.workers.vocoder.excited import Excited
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
-from voxrelay.workers.vocoder.neural import Neural
+from voxrelay.workers.vocoder.neural import ExcitedNeural, Neural
 from voxrelay.workers.vocoder.noise import NoisePhases
 from voxrelay.workers.vocoder.published import Published, configuration_of, fill
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def load(
@@ -17,6 +23,7 @@ def load(
     sha256: str = "",
     corrections: int = 0,
     noise_phases: bool = False,  # noqa: FBT001, FBT002 - straight from the options
+    excited: bool = False,  # noqa: FBT001, FBT002 - the same
     placement: Placement = CPU,
 ) -> Neural:
     """Load a generator.
@@ -30,6 +37,7 @@ def load(
         corrections: how often the sound is brought nearer to its mel, see
             :mod:`~voxrelay.workers.vocoder.corrected`; 0: the generator as published.
         noise_phases: whether noise is kept from repeating itself, see :mod:`~voxrelay.workers.vocoder.noise`.
+        excited: whether the source's waveform is lent to it, see :mod:`~voxrelay.workers.vocoder.excited`.
         placement: where it computes.
 
     Raises:
@@ -50,5 +58,7 @@ def load(
     else:
         generator = Generator(configuration_of(path, Published).variant)
         fill(generator, path, sha256)
-    said = NoisePhases(generator, mel_filters()) if noise_phases else generator
-    return Neural("hifigan", Corrected(said, mel_filters(), corrections) if corrections else said, placement)
+    said: nn.Module = NoisePhases(generator, mel_filters()) if noise_phases else generator
+    said = Excited(said, mel_filters()) if excited else said
+    said = Corrected(said, mel_filters(), corrections) if corrections else said
+    return (ExcitedNeural if excited else Neural)("hifigan", said, placement)

@@ -1,5 +1,6 @@
 """gr0 and autovc-f0: their frames, their registers, what moves them, and what they refuse."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from scipy.ndimage import uniform_filter1d
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError
-from voxrelay.relay.tensors import MEL, Audio, Content, Floats, Voice
+from voxrelay.relay.tensors import MEL, Audio, Content, Floats, Mel, Voice
 from voxrelay.workers.mel import autovc_f0, bottleneck, gr0, networks
 from voxrelay.workers.mel.bottleneck import Bottleneck, melody
-from voxrelay.workers.mel.following import Following, prosody_rows
+from voxrelay.workers.mel.following import Following, moved
 from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape
 from voxrelay.workers.mel.networks import read, to_mel_frames
 from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
@@ -86,9 +87,20 @@ def target(hertz: float = 200, seed: int = 0) -> Target:
 
 def say(model: Following, sound: Audio, aim: Target, frames: int = 80) -> Floats:
     survey = model.survey([sound])
-    [mel] = model.follow([content(frames)], [aim], [sound], [survey])
+    [mel] = follow(model, [content(frames)], [aim], [sound], [survey])
     assert mel.spec == MEL.fingerprint
     return mel.data
+
+
+def follow(
+    model: Following,
+    contents: Sequence[Content],
+    targets: Sequence[Target],
+    sounds: Sequence[Audio],
+    surveys: Sequence[list[float]],
+) -> list[Mel]:
+    melodies = [model.melody(*one) for one in zip(sounds, surveys, targets, strict=True)]
+    return model.follow(contents, targets, sounds, surveys, melodies)
 
 
 def test_pitch_is_measured_at_the_centre_of_every_content_frame() -> None:
@@ -109,12 +121,23 @@ def test_a_voice_without_pitch_has_an_unknown_register() -> None:
 
 
 def test_melody_moves_from_one_register_to_the_other() -> None:
+    found = Prosody.of(buzz(120))
+    own, voiced = register([found.hertz]), found.hertz > 0
+    pitch = moved(found, own, Register(np.log(220), own.spread))
+    assert np.exp(np.median(pitch[voiced])) == pytest.approx(220, rel=0.01)
+    assert np.corrcoef(pitch[voiced], found.contour()[voiced])[0, 1] > 0.999
+
+
+def test_a_melody_says_where_the_pitch_is_and_where_it_goes(model: Following) -> None:
     sound = buzz(120)
-    own = register([Prosody.of(sound).hertz])
-    rows = prosody_rows(Prosody.of(sound), own, Register(np.log(220), own.spread))
-    voiced = rows[:, 1] > 0
-    assert np.exp(np.median(rows[voiced, 0])) == pytest.approx(220, rel=0.01)
-    assert np.corrcoef(rows[voiced, 0], Prosody.of(sound).contour()[voiced])[0, 1] > 0.999
+    found = model.melody(sound, model.survey([sound]), target(220)).data
+    assert found.shape == (80, 2)
+    voiced = found[:, 0] > 0
+    assert voiced.tolist() == (Prosody.of(sound).hertz > 0).tolist()
+    assert np.median(found[voiced, 1]) == pytest.approx(np.median(Prosody.of(buzz(220)).hertz[voiced]), rel=0.02)
+    assert (found[:, 1] > 150).all()
+    octave = model.melody(sound, model.survey([sound]), replace(target(220), transpose=12)).data
+    assert octave[voiced, 1] == pytest.approx(2 * octave[voiced, 0], rel=1e-4)
 
 
 @pytest.mark.parametrize("frames", [1, 50, 80, 256])
@@ -179,10 +202,10 @@ def test_bands_of_the_source_are_told_but_not_what_colours_all_of_it(model: Foll
     own, other = model.survey([sound]), model.survey([dull])
     assert own[:2] == pytest.approx(other[:2], abs=0.02)
     plain, coloured = (
-        model.follow([content(80)], [target()], [one], [survey])[0].data
+        follow(model, [content(80)], [target()], [one], [survey])[0].data
         for one, survey in ((sound, own), (dull, [*own[:2], *other[2:]]))
     )
-    [told] = model.follow([content(80)], [target()], [dull], [own])
+    [told] = follow(model, [content(80)], [target()], [dull], [own])
     assert np.abs(plain - told.data).mean() > 2 * np.abs(plain - coloured).mean()
 
 
@@ -204,33 +227,35 @@ def test_what_passes_the_neck_changes_only_with_its_stretch() -> None:
 def test_a_batch_gives_what_each_gives_alone(model: Following) -> None:
     sounds, aims = [buzz(110), buzz(180)], [target(), target(100, 3)]
     contents, surveys = [content(80, 1), content(80, 2)], [model.survey([sound]) for sound in sounds]
-    together = model.follow(contents, aims, sounds, surveys)
+    together = follow(model, contents, aims, sounds, surveys)
     for i, mel in enumerate(together):
-        [alone] = model.follow([contents[i]], [aims[i]], [sounds[i]], [surveys[i]])
+        [alone] = follow(model, [contents[i]], [aims[i]], [sounds[i]], [surveys[i]])
         np.testing.assert_allclose(mel.data, alone.data, rtol=NEXT, atol=1e-4)
 
 
 def test_content_in_float16_is_said_as_in_float32(model: Following) -> None:
     sound, full = buzz(110), content(80)
     survey, half = model.survey([sound]), Content(full.data.astype(np.float16), model="toy")
-    [wanted], [found] = (model.follow([said], [target()], [sound], [survey]) for said in (full, half))
+    [wanted], [found] = (follow(model, [said], [target()], [sound], [survey]) for said in (full, half))
     assert np.abs(wanted.data - found.data).mean(dtype=float) < 0.01  # 0.1 dB
 
 
 def test_the_stage_gives_it_what_it_follows(model: Following) -> None:
     assert isinstance(model, FollowingMelModel)
     sound = buzz(120)
-    [mel] = STAGE.run(model, "window", [Utterance(content(80), target(), sound, tuple(model.survey([sound])))])
+    survey = model.survey([sound])
+    way = model.melody(sound, survey, target())
+    [mel] = STAGE.run(model, "window", [Utterance(content(80), target(), sound, tuple(survey), way)])
     assert np.array_equal(mel.data, say(model, sound, target()))
 
 
 def test_what_it_refuses(model: Following, weights: Path, name: str) -> None:
     other = Content(np.zeros((10, 6), np.float32), model="mfcc")
     with pytest.raises(BadInputError, match="content of mfcc"):
-        model.follow([other], [target()], [buzz(120)], [[5.0, 0.2]])
-    small = Target("x", Voice(np.ones(3, np.float32), model="other", seconds=1.0), list)
+        follow(model, [other], [target()], [buzz(120)], [[5.0, 0.2]])
+    small = replace(target(), voice=Voice(np.ones(3, np.float32), model="other", seconds=1.0))
     with pytest.raises(BadInputError, match="a voice of other"):
-        model.follow([content(10)], [small], [buzz(120)], [[5.0, 0.2]])
+        follow(model, [content(10)], [small], [buzz(120)], [[5.0, 0.2]])
     with pytest.raises(BadConfigError, match="a network of"):
         read(weights, "gr0" if name == "autovc-f0" else "autovc-f0")
     save_file({"a": torch.zeros(1)}, weights, {"model": name, "features": "6"})
