@@ -47,7 +47,7 @@ class VocoderStage:
 
     def run(self, model: AnyVocoderModel, part: Part, items: Sequence[Spectrum]) -> Sequence[Audio]:  # noqa: ARG002
         """Vocode."""
-        mels, lent = [item.mel for item in items], [item.excitation for item in items if item.excitation]
+        mels, lent = [item.mel for item in items], [item.excitation for item in items if item.excitation is not None]
         if lent and isinstance(model, ExcitedVocoderModel):
             sounds = model.vocode_excited(mels, lent)
         else:
