@@ -15,8 +15,6 @@ from voxrelay.workers.runtime.model import ExcitedVocoderModel, VocoderModel
 from voxrelay.workers.runtime.stage import Unit
 from voxrelay.workers.vocoder import excitation
 
-AnyVocoderModel = VocoderModel | ExcitedVocoderModel
-
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -30,7 +28,7 @@ class Spectrum:
 class VocoderStage:
     """Mel -> sound, as loud as its source."""
 
-    def read(self, unit: Unit, inputs: Inputs, model: AnyVocoderModel) -> Spectrum:
+    def read(self, unit: Unit, inputs: Inputs, model: VocoderModel) -> Spectrum:
         """Fetch the mel, and what the model wants to know of the source unless the job began with a mel."""
         name, loud = unit.output_key("mel"), unit.manifest.loudness_key(unit.index)
         if unit.manifest.source is None:
@@ -45,7 +43,7 @@ class VocoderStage:
         """Return the number of frames, and whether there is an excitation."""
         return len(item.mel.data), item.excitation is not None
 
-    def run(self, model: AnyVocoderModel, part: Part, items: Sequence[Spectrum]) -> Sequence[Audio]:  # noqa: ARG002
+    def run(self, model: VocoderModel, part: Part, items: Sequence[Spectrum]) -> Sequence[Audio]:  # noqa: ARG002
         """Vocode."""
         mels, lent = [item.mel for item in items], [item.excitation for item in items if item.excitation is not None]
         if lent and isinstance(model, ExcitedVocoderModel):
@@ -57,7 +55,7 @@ class VocoderStage:
             for sound, item in zip(sounds, items, strict=True)
         ]
 
-    def warm(self, model: AnyVocoderModel) -> None:
+    def warm(self, model: VocoderModel) -> None:
         """Vocode a second of near silence."""
         model.vocode([Mel(np.full((86, MEL.bands), -8.0, dtype=np.float32))])
 
@@ -71,8 +69,9 @@ def _lent(unit: Unit, inputs: Inputs, mel: Mel) -> Audio | None:
     if (clock.mel_frames(len(melody.data)), *melody.data.shape[1:]) != (len(mel.data), 2):
         raise BadInputError(f"a melody of shape {melody.data.shape} for {len(mel.data)} mel frames", where=name)
     window, last = unit.manifest.windows[unit.index], len(unit.manifest.windows) - 1
-    edges = [window.keep_from] * (unit.index > 0) + [window.keep_to] * (unit.index < last)
-    return excitation.move(inputs.sound(), melody, [clock.sound_samples(edge - window.start) for edge in edges])
+    edges = ((window.keep_from, unit.index > 0), (window.keep_to, unit.index < last))
+    seams = [clock.sound_samples(edge - window.start) for edge, meets in edges if meets]
+    return excitation.move(inputs.sound(), melody, seams)
 
 
 STAGE = VocoderStage()

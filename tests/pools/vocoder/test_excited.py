@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 from fixed import Fixed
-from scipy.signal import butter, sosfiltfilt
 from test_corrected import log_mel, voiced
+from test_noise import band
 
 from voxrelay.relay import config as configuration
 from voxrelay.relay.tensors import MEL, Audio, Mel
@@ -26,11 +26,6 @@ def say(own: np.ndarray, mel: np.ndarray, lent: np.ndarray | None) -> np.ndarray
 def off(found: np.ndarray, wanted: np.ndarray) -> float:
     """Return what differs, relative to what there is, in power."""
     return float(np.square(found - wanted)[INNER].sum() / np.square(wanted)[INNER].sum())
-
-
-def band(sound: np.ndarray, low: float, high: float) -> np.ndarray:
-    found: np.ndarray = sosfiltfilt(butter(6, [low, high], "band", fs=MEL.rate, output="sos"), sound)
-    return found
 
 
 def test_a_waveform_that_has_the_mel_is_said_as_it_is() -> None:
