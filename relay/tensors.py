@@ -5,8 +5,9 @@ the facts. Bytes are read without a copy, after the header was checked against t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from voxrelay.relay.errors import BadInputError
 WIRE_VERSION = "1"
 _LARGEST = 1e9  # no rate and no number of seconds is
 _INFINITE, _NEGATIVE = 0x7C00, 0x8000  # of a float16: its exponent all set, which is infinite or no number; its sign
+_KEPT = 64  # facts repeat from window to window
 _WIDEST = 4096  # values of an embedding or a frame
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
@@ -92,7 +94,7 @@ class Tensor:
             if (meta["type"], meta["wire"]) != (cls.__name__, WIRE_VERSION):
                 what = f"found {meta['type']} of wire version {meta['wire']}, wanted {cls.__name__} of {WIRE_VERSION}"
                 raise BadInputError(what)
-            found = cls(_only(arrays), **_facts(cls, json.loads(meta["facts"])))
+            found = cls(_only(arrays), **_facts(cls, meta["facts"]))
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadInputError(f"bytes that are not a {cls.__name__} tensor ({error!s:.200})") from error
         if not _finite(found.data):
@@ -115,8 +117,10 @@ def _finite(data: Floats) -> bool:
     return bool(np.isfinite(data).all())
 
 
-def _facts(kind: type[Tensor], found: object) -> dict[str, Any]:
-    """Check that facts are those of a type, each of its own type."""
+@lru_cache(_KEPT)
+def _facts(kind: type[Tensor], text: str) -> Mapping[str, Any]:
+    """Read facts, and check that they are those of a type, each of its own type."""
+    found = json.loads(text)
     wanted = {field.name: field.type for field in fields(kind) if field.name != "data"}
     if not isinstance(found, dict) or set(found) != set(wanted):
         raise ValueError(f"facts that are not {', '.join(wanted) or 'none'}")
