@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
-from celery import Celery, chain
+from celery import Celery
 from kombu.exceptions import OperationalError
 from kombu.transport.redis import PRIORITY_STEPS, Channel
 
@@ -90,7 +90,7 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
 
     """
     names = {"job": manifest.id, "part": part, "index": index, "released": time.time()}
-    links = [
+    first, *others = (
         app.signature(
             task_name(link.stage),
             kwargs={**names, "model": link.model},
@@ -100,9 +100,11 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
             kwargsrepr=f"{link.stage} {link.model}",
         )
         for link in manifest.links(part)
-    ]
+    )
+    for link in others:
+        link.freeze()  # gives it an id; Celery's own chain comes to the same, and copies each link several times
     try:
-        chain(*links).apply_async()
+        first.apply_async(chain=others[::-1])
     except OperationalError as error:  # to our callers it is Redis, whatever stands between
         raise redis.ConnectionError(str(error)) from error
 

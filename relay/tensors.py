@@ -5,7 +5,7 @@ the facts. Bytes are read without a copy, after the header was checked against t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -67,7 +67,7 @@ class Tensor:
 
     def to_bytes(self) -> bytes:
         """Serialise to a safetensors file."""
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "data"}
+        facts = {name: getattr(self, name) for name, _ in _wanted(type(self))}
         meta = {"type": type(self).__name__, "wire": WIRE_VERSION, "facts": json.dumps(facts)}
         return safetensors.write({"data": self.data}, meta)
 
@@ -94,7 +94,7 @@ class Tensor:
             if (meta["type"], meta["wire"]) != (cls.__name__, WIRE_VERSION):
                 what = f"found {meta['type']} of wire version {meta['wire']}, wanted {cls.__name__} of {WIRE_VERSION}"
                 raise BadInputError(what)
-            found = cls(_only(arrays), **_facts(cls, meta["facts"]))
+            found = cls(_only(arrays), **_facts(tuple(_wanted(cls)), meta["facts"]))
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadInputError(f"bytes that are not a {cls.__name__} tensor ({error!s:.200})") from error
         if not _finite(found.data):
@@ -117,11 +117,15 @@ def _finite(data: Floats) -> bool:
     return bool(np.isfinite(data).all())
 
 
+def _wanted(kind: type[Tensor]) -> Iterator[tuple[str, Any]]:
+    """Yield the facts of a type, and the type of each."""
+    return ((field.name, field.type) for field in fields(kind) if field.name != "data")
+
+
 @lru_cache(_KEPT)
-def _facts(kind: type[Tensor], text: str) -> Mapping[str, Any]:
-    """Read facts, and check that they are those of a type, each of its own type."""
-    found = json.loads(text)
-    wanted = {field.name: field.type for field in fields(kind) if field.name != "data"}
+def _facts(of: tuple[tuple[str, Any], ...], text: str) -> Mapping[str, Any]:
+    """Read facts, and check that they are those that are wanted, each of its own type."""
+    found, wanted = json.loads(text), dict(of)
     if not isinstance(found, dict) or set(found) != set(wanted):
         raise ValueError(f"facts that are not {', '.join(wanted) or 'none'}")
     for name, value in found.items():
