@@ -18,7 +18,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 # Headers repeat from window to window; this many are kept, in and out.
-_KEPT = 64
+KEPT = 64
 
 Arrays = dict[str, NDArray[Any]]
 Facts = dict[str, str]
@@ -42,7 +42,7 @@ def write(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> bytes
     return b"".join((_header(entries, tuple(facts.items())), *parts))
 
 
-@lru_cache(_KEPT)
+@lru_cache(KEPT)
 def _header(entries: tuple[tuple[str, str, tuple[int, ...]], ...], facts: tuple[tuple[str, str], ...]) -> bytes:
     """Write the header and its length."""
     header: dict[str, Any] = {"__metadata__": dict(facts)}
@@ -109,7 +109,7 @@ def _json(text: bytes) -> dict[str, Any]:
     return header
 
 
-@lru_cache(_KEPT)
+@lru_cache(KEPT)
 def _read(text: bytes, most: tuple[int, ...] | None) -> tuple[tuple[_Entry, ...], Facts]:
     """Read a header: arrays that follow one another without a gap, and facts."""
     header = _json(text)

@@ -5,7 +5,7 @@ the facts. Bytes are read without a copy, after the header was checked against t
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -19,7 +19,6 @@ from voxrelay.relay.errors import BadInputError
 WIRE_VERSION = "1"
 _LARGEST = 1e9  # no rate and no number of seconds is
 _INFINITE, _NEGATIVE = 0x7C00, 0x8000  # of a float16: its exponent all set, which is infinite or no number; its sign
-_KEPT = 64  # facts repeat from window to window
 _WIDEST = 4096  # values of an embedding or a frame
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
@@ -94,7 +93,7 @@ class Tensor:
             if (meta["type"], meta["wire"]) != (cls.__name__, WIRE_VERSION):
                 what = f"found {meta['type']} of wire version {meta['wire']}, wanted {cls.__name__} of {WIRE_VERSION}"
                 raise BadInputError(what)
-            found = cls(_only(arrays), **_facts(tuple(_wanted(cls)), meta["facts"]))
+            found = cls(_only(arrays), **_facts(_wanted(cls), meta["facts"]))
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadInputError(f"bytes that are not a {cls.__name__} tensor ({error!s:.200})") from error
         if not _finite(found.data):
@@ -117,12 +116,12 @@ def _finite(data: Floats) -> bool:
     return bool(np.isfinite(data).all())
 
 
-def _wanted(kind: type[Tensor]) -> Iterator[tuple[str, Any]]:
-    """Yield the facts of a type, and the type of each."""
-    return ((field.name, field.type) for field in fields(kind) if field.name != "data")
+def _wanted(kind: type[Tensor]) -> tuple[tuple[str, Any], ...]:
+    """Return the facts of a type, and the type of each."""
+    return tuple((field.name, field.type) for field in fields(kind) if field.name != "data")
 
 
-@lru_cache(_KEPT)
+@lru_cache(safetensors.KEPT)  # they repeat as headers do
 def _facts(of: tuple[tuple[str, Any], ...], text: str) -> Mapping[str, Any]:
     """Read facts, and check that they are those that are wanted, each of its own type."""
     found, wanted = json.loads(text), dict(of)
