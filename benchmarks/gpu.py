@@ -50,10 +50,12 @@ def steps(placement: Placement, *, small: bool) -> dict[str, Step]:
     mels = torch.randn(BATCH, MEL.bands, clock.mel_frames(frames)) - 5
     voice, register = torch.randn(BATCH, VOICE), torch.full((BATCH, 2), 0.2)
     timbre = torch.full((BATCH, MEL.bands), -6.0)
+    nothing = torch.zeros(BATCH, 0, 0)  # is looked up
 
     def mel(given: torch.Tensor) -> torch.Tensor:
         rows = to_mel_frames(torch.cat([given, torch.zeros(*given.shape[:2], 3)], dim=2))
-        return convert(rows[..., :-3], rows[..., -3:], voice[: len(rows)], register[: len(rows)], timbre[: len(rows)])
+        whose = (one[: len(rows)] for one in (voice, register, timbre, nothing, nothing))
+        return convert(rows[..., :-3], rows[..., -3:], *whose)
 
     return {
         "content": lambda n: encode(sound[:n]),

@@ -1,8 +1,8 @@
 """Crops of speech with what an acoustic model is told of them: a function of the seed and the step alone."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,17 +12,19 @@ from voxrelay.relay import clock
 from voxrelay.relay.tensors import MEL
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.draw import Draw
-from voxrelay.training.features import Rows
 from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
 from voxrelay.training.spectra import mel_centres
+from voxrelay.workers.mel.attention import spectra
+from voxrelay.workers.mel.networks import Network
 from voxrelay.workers.mel.pitch import Prosody, Register, register
 from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
 
 Floats = NDArray[np.float32]
 _PER_SECOND = clock.SOUND_RATE / MEL.hop  # mel frames
-_STRETCHES, _LONGEST, _SHORTEST = 4, 258, 64  # that a timbre is averaged over: their number at most, frames of each
+_STRETCHES, _LONGEST, _SHORTEST = 4, 258, 64  # of a reference: their number at most, frames of each
+_ROWS = 320  # frames that are looked up in
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Told:
     """What the network is told, and the mel that it is to make; all at the mel's rate, float32.
 
     ``content`` [batch, frames, features], ``prosody`` [batch, frames, 3 + subbands], ``voice`` [batch, 256],
-    ``register`` [batch, 2], ``timbre`` [batch, 80], ``mel`` [batch, frames, 80].
+    ``register`` [batch, 2], ``timbre`` [batch, 80], ``keys`` [batch, rows, features], ``values`` [batch, rows, 80],
+    ``mel`` [batch, frames, 80].
     """
 
     content: torch.Tensor
@@ -38,15 +41,42 @@ class Told:
     voice: torch.Tensor
     register: torch.Tensor
     timbre: torch.Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
     mel: torch.Tensor
 
     def to(self, device: torch.device) -> "Told":
         """Move tensors to a device."""
         return Told(**{name: value.to(device) for name, value in vars(self).items()})
 
+    def said(self, network: Network) -> torch.Tensor:
+        """Let a network say it: float [batch, frames, 80]."""
+        whose = (self.voice, self.register, self.timbre, self.keys, self.values)
+        made: torch.Tensor = network(self.content, self.prosody, *whose)
+        return made
+
     def joined(self, other: "Told") -> "Told":
         """Append another batch."""
         return Told(**{name: torch.cat([value, getattr(other, name)]) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Mel frames of a clip, from the first to the one that is no longer of it."""
+
+    clip: Clip
+    begin: int
+    end: int
+
+    def spectrum(self, material: Material) -> Floats:
+        """Return its log-mel spectrogram, [frames, 80]."""
+        return np.asarray(material.mels.of(self.clip)[self.begin : self.end], dtype=np.float32)
+
+    def frames(self, material: Material) -> tuple[Floats, Floats]:
+        """Return its content frames and their spectra: [frames, features] and [frames, 80]."""
+        whole, ratio = material.content.of(self.clip), MEL.hop / clock.SOUND_PER_HOP
+        rows = np.arange(int(np.ceil(self.begin * ratio)), min(int(self.end * ratio), len(whole)))
+        return np.asarray(whole[rows], dtype=np.float32), spectra(material.mels.of(self.clip), rows)
 
 
 class Speakers:
@@ -74,12 +104,13 @@ class Speakers:
         whole = np.concatenate(rows)
         return whole if len(whole) else self.partials(speaker)
 
-    def spectra(self, speaker: str, clip: Clip, begin: int, end: int) -> list[Rows]:
-        """Return log-mel spectrograms, [frames, 80], of what the speaker says elsewhere than in frames of a clip."""
-        own = self._material.mels.of(clip)
-        found = [self._material.mels.of(other) for other in self.clips[speaker] if other.start != clip.start]
-        long = [mel for mel in found or [own[:begin], own[end:]] if len(mel) >= _SHORTEST]
-        return long or [own]
+    def elsewhere(self, speaker: str, clip: Clip, begin: int, end: int) -> list[Stretch]:
+        """Return what the speaker says elsewhere than in mel frames of a clip."""
+        whole = len(self._material.mels.of(clip))
+        others = [other for other in self.clips[speaker] if other.start != clip.start]
+        found = [Stretch(other, 0, len(self._material.mels.of(other))) for other in others]
+        parts = found or [Stretch(clip, 0, begin), Stretch(clip, end, whole)]
+        return [part for part in parts if part.end - part.begin >= _SHORTEST] or [Stretch(clip, 0, whole)]
 
 
 class Batches:
@@ -131,7 +162,7 @@ class Source:
         parts += doubt.subbands * random.standard_normal(parts.shape[1], dtype=np.float32)
         told[1] = np.concatenate([told[1], parts], axis=1)
         whose = self._voice(random, clip, start, frames), self._register(random, clip.speaker)
-        return [*told[:2], *whose, self._timbre(random, clip, start, frames), told[2]]
+        return [*told[:2], *whose, *self._reference(random, clip, start, frames), told[2]]
 
     def _voice(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> Floats:
         """Average some of the speaker's partial voices from elsewhere, and blur the mean."""
@@ -142,15 +173,17 @@ class Source:
         noise = random.standard_normal(len(mean), dtype=np.float32) / np.sqrt(len(mean), dtype=np.float32)
         return unit(mean + random.uniform(0, doubt.voice) * noise)
 
-    def _timbre(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> Floats:
-        """Average the spectra of some stretches of the speaker from elsewhere."""
-        mels = self.speakers.spectra(clip.speaker, clip, start, start + frames)
+    def _reference(self, random: np.random.Generator, clip: Clip, start: int, frames: int) -> list[Floats]:
+        """Draw some stretches of the speaker from elsewhere: their timbre, and what is looked up in them."""
+        parts = self.speakers.elsewhere(clip.speaker, clip, start, start + frames)
         chosen = []
-        for place in random.integers(len(mels), size=random.integers(1, _STRETCHES + 1)):
-            begin = int(random.integers(max(len(mels[place]) - _LONGEST, 0) + 1))
-            chosen.append(mels[place][begin : begin + _LONGEST])
+        for place in random.integers(len(parts), size=random.integers(1, _STRETCHES + 1)):
+            part = parts[place]
+            begin = part.begin + int(random.integers(max(part.end - part.begin - _LONGEST, 0) + 1))
+            chosen.append(replace(part, begin=begin, end=min(begin + _LONGEST, part.end)))
         noise = self._config.doubt.timbre * random.standard_normal(MEL.bands, dtype=np.float32)
-        return timbre(chosen) + noise
+        mean = timbre([part.spectrum(self._material) for part in chosen]) + noise
+        return [mean, *looked_up(self._material, chosen, self._config.shape.attention)]
 
     def _register(self, random: np.random.Generator, speaker: str) -> Floats:
         known, doubt = self.speakers.registers[speaker], self._config.doubt.register
@@ -174,6 +207,14 @@ def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]
     read = told[before] * (1 - share) + told[after] * share
     mel = np.asarray(material.mels.of(clip)[start : start + frames], dtype=np.float32)
     return [read[:, :-3], read[:, -3:], mel]
+
+
+def looked_up(material: Material, stretches: Sequence[Stretch], heads: int) -> list[Floats]:
+    """Spread rows evenly over the frames of stretches: keys and values; without heads there are none."""
+    found = [part.frames(material) for part in stretches]
+    keys, values = (np.concatenate(column) for column in zip(*found, strict=True))
+    chosen = (np.arange(_ROWS if heads else 0) * len(keys)) // _ROWS
+    return [keys[chosen], values[chosen]]
 
 
 def relative_subbands(material: Material, clip: Clip, start: int, frames: int, count: int, warp: float = 1.0) -> Floats:
@@ -201,7 +242,7 @@ def warped(mel: Floats, factor: float) -> Floats:
 
 
 def stack(crops: list[list[Floats]]) -> Told:
-    """Make a batch of crops of one length: content, prosody, voice, register, timbre, mel each."""
+    """Make a batch of crops of one length, each in the order of :class:`Told`."""
     return Told(*(torch.from_numpy(np.stack(column)) for column in zip(*crops, strict=True)))
 
 

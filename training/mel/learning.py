@@ -38,7 +38,7 @@ class Learner:
         rate = phase.rate_at(state.step - begin)
         asked = told.joined(converted(told)) if phase.convert else told
         with torch.set_grad_enabled(phase.generates), state.autocast():
-            made = state.generator(asked.content, asked.prosody, asked.voice, asked.register, asked.timbre).float()
+            made = asked.said(state.generator).float()
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(told.mel, made.detach(), rate)
@@ -122,8 +122,10 @@ def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:
 
 def converted(told: Told) -> Told:
     """Ask for the same in the voice of the next speaker of the batch, the melody moved into their register."""
-    voice, register, timbre = (whose.roll(1, dims=0) for whose in (told.voice, told.register, told.timbre))
+    names = ("voice", "register", "timbre", "keys", "values")
+    whose = {name: getattr(told, name).roll(1, dims=0) for name in names}
+    register = whose["register"]
     middle, spread = told.register[:, None].unbind(dim=-1)
     pitch = (told.prosody[..., 0] - middle) / spread * register[:, 1:] + register[:, :1]
     prosody = torch.cat([pitch[..., None], told.prosody[..., 1:]], -1)
-    return replace(told, voice=voice, register=register, timbre=timbre, prosody=prosody)
+    return replace(told, **whose, prosody=prosody)

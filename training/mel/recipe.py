@@ -75,7 +75,7 @@ class MelRecipe:
             other = Source(made, material.prepare(made, self._listener), (), config)
             sources = {real: 1 - config.virtual.share, other: config.virtual.share}
         self._batches = Batches(sources, config.seed)
-        self._validation = Validation(cache, found, real.speakers, held, config.shape.subbands)
+        self._validation = Validation(cache, found, real.speakers, held, config.shape)
         self.state = MelState(config, device)
         self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
 

@@ -86,8 +86,7 @@ class Asked:
 
     @torch.no_grad()
     def _made(self, told: Told) -> torch.Tensor:
-        mel = self._network(told.content, told.prosody, told.voice, told.register, told.timbre)
-        return mel[:, CONTEXT:-CONTEXT].transpose(1, 2).contiguous()
+        return told.said(self._network)[:, CONTEXT:-CONTEXT].transpose(1, 2).contiguous()
 
     def _recorded(self, clip: Clip, start: int, frames: int) -> NDArray[np.float32]:
         """Return the sound of mel frames of a clip at the common level, with the context that its mel needs."""

@@ -39,6 +39,7 @@ class Shape:
     postnet: int = 192
 
     subbands: ClassVar[int] = 0  # it is told the loudness of the whole alone
+    attention: ClassVar[int] = 0  # and looks nothing up
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 
@@ -70,6 +71,8 @@ class Bottleneck(nn.Module):
         voice: torch.Tensor,
         register: torch.Tensor,
         timbre: torch.Tensor,  # noqa: ARG002 - it knows a voice by its embedding alone
+        keys: torch.Tensor,  # noqa: ARG002
+        values: torch.Tensor,  # noqa: ARG002
     ) -> torch.Tensor:
         """Make a mel spectrogram; arguments and result are those of ``Modulated.forward``."""
         frames = content.shape[1]

@@ -11,6 +11,7 @@ import torch
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio, Content, Floats, Mel, Melody
+from voxrelay.workers.mel.attention import lookup
 from voxrelay.workers.mel.networks import VOICE, Network, to_mel_frames
 from voxrelay.workers.mel.pitch import Prosody, Register, loudness, register
 from voxrelay.workers.mel.spectrogram import log_mel
@@ -25,10 +26,21 @@ _SPREADS = (0.6, 1.6)  # how much livelier or flatter a target may make the melo
 
 @dataclass(frozen=True)
 class Nature:
-    """What the recordings of a target tell beside its embedding."""
+    """What the recordings of a target tell beside its embedding.
+
+    ``keys`` and ``values``: of :func:`~voxrelay.workers.mel.attention.lookup`; no rows for a network that looks
+    nothing up.
+    """
 
     register: Register
     timbre: Floats
+    keys: Floats
+    values: Floats
+
+    @property
+    def spectral(self) -> tuple[Floats, Floats, Floats]:
+        """How the voice sounds: its timbre, and what is looked up."""
+        return self.timbre, self.keys, self.values
 
 
 class Following:
@@ -44,13 +56,14 @@ class Following:
     def __init__(self, network: Network, content: str, placement: Placement) -> None:
         self._generate, self._content, self._features = placement.place(network), content, network.shape.features
         self._relative, self._subbands = network.relative, network.shape.subbands
+        self._attends = network.shape.attention > 0
         self._natures: OrderedDict[str, Nature] = OrderedDict()
         self._listening = threading.Lock()
 
     def survey(self, clips: Sequence[Audio]) -> list[float]:
         """Measure a recording by 16 kHz mono clips spread over it: median and spread of pitch, means of sub-bands."""
-        own = _nature(clips)
-        return [own.register.median, own.register.spread, *map(float, subbands(own.timbre, self._subbands))]
+        own, spectrum = _register(clips), _timbre(clips)
+        return [own.median, own.spread, *map(float, subbands(spectrum, self._subbands))]
 
     def melody(self, sound: Audio, survey: list[float], target: Target) -> Melody:
         """Follow the pitch of a window, and say where it is to go.
@@ -96,8 +109,8 @@ class Following:
         voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
         told = [own.register for own in natures] if self._relative else registers
         lie = torch.tensor([[own.median, own.spread] for own in told])
-        timbres = torch.from_numpy(np.stack([own.timbre for own in natures]))
-        mels = self._generate(frames[..., :-3], how, voices, lie, timbres)
+        whose = [torch.from_numpy(np.stack(part)) for part in zip(*(own.spectral for own in natures), strict=True)]
+        mels = self._generate(frames[..., :-3], how, voices, lie, *whose)
         return [Mel(mel) for mel in mels.half().numpy()]
 
     def _parts(self, sound: Audio, means: Sequence[float]) -> Floats:
@@ -117,11 +130,16 @@ class Following:
     def _nature(self, target: Target) -> Nature:
         """Listen to the target's recordings, unless it is remembered."""
         with self._listening:  # the second window of a job waits, it does not listen to the same once more
-            found = self._natures.pop(target.id, None) or _nature(target.sounds())
+            found = self._natures.pop(target.id, None) or self._listened(target)
             self._natures[target.id] = found
             if len(self._natures) > _CACHED:
                 self._natures.popitem(last=False)
         return found
+
+    def _listened(self, target: Target) -> Nature:
+        sounds, nothing = target.sounds(), np.zeros((0, 0), np.float32)
+        keys, values = lookup(target.clips()) if self._attends else (nothing, nothing)
+        return Nature(_register(sounds), _timbre(sounds), keys, values)
 
 
 def moved(prosody: Prosody, own: Register, goal: Register) -> Floats:
@@ -131,8 +149,8 @@ def moved(prosody: Prosody, own: Register, goal: Register) -> Floats:
     return pitch
 
 
-def _nature(clips: Sequence[Audio]) -> Nature:
-    return Nature(_register(clips), timbre([log_mel(clip).data for clip in clips]))
+def _timbre(clips: Sequence[Audio]) -> Floats:
+    return timbre([log_mel(clip).data for clip in clips])
 
 
 def _register(clips: Sequence[Audio]) -> Register:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from voxrelay.relay.tensors import MEL
+from voxrelay.workers.mel.attention import TOLD, Attention
 from voxrelay.workers.runtime.convnext import Block
 
 VOICE = 256  # of a Resemblyzer embedding
@@ -25,6 +26,7 @@ class Shape:
 
     ``timbre``: bands of the voice's mean spectrum that it holds beside the embedding; 0: it knows the embedding alone.
     ``subbands``: broad bands whose loudness comes in beside that of the whole.
+    ``attention``: heads that look up how the voice says the like; 0: none does.
     """
 
     features: int = 96
@@ -35,6 +37,7 @@ class Shape:
     condition: int = 192
     timbre: int = 0
     subbands: int = 0
+    attention: int = 0
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -50,7 +53,9 @@ class Modulated(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.enter = nn.Conv1d(shape.features + _BINS + 2 + shape.subbands, shape.channels, 3, padding=1)
+        told = shape.features + _BINS + 2 + shape.subbands + shape.attention * TOLD
+        self.enter = nn.Conv1d(told, shape.channels, 3, padding=1)
+        self.attention = Attention(shape.features, shape.attention) if shape.attention else None
         self.global_ = nn.Sequential(nn.Linear(VOICE + 2 + shape.timbre, shape.condition), nn.ReLU())
         self.blocks = nn.ModuleList(
             Block(shape.channels, shape.kernel, shape.expansion, shape.condition) for _ in range(shape.blocks)
@@ -66,6 +71,8 @@ class Modulated(nn.Module):
         voice: torch.Tensor,
         register: torch.Tensor,
         timbre: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
     ) -> torch.Tensor:
         """Make a mel spectrogram.
 
@@ -76,12 +83,17 @@ class Modulated(nn.Module):
             voice: unit vectors, [batch, 256].
             register: median and spread of the voice's log F0, [batch, 2].
             timbre: mean log-mel spectrum of the voice's speech, [batch, 80].
+            keys: content of frames of the voice's recordings, [batch, rows, features].
+            values: log-mel spectra of the same frames, each less its mean, [batch, rows, 80].
 
         Returns:
             natural logarithm as :data:`~voxrelay.relay.tensors.MEL`, [batch, frames, 80].
 
         """
-        x = self.enter(torch.cat([content, self._told(prosody)], dim=-1).transpose(1, 2))
+        told = [content, self._told(prosody)]
+        if self.attention:
+            told.append(self.attention(content, keys, values / _MEL[1]))
+        x = self.enter(torch.cat(told, dim=-1).transpose(1, 2))
         mean, spread = torch.tensor(_REGISTER, device=voice.device).T
         known = [voice * VOICE**0.5, (register - mean) / spread]  # unit vectors of 256 numbers are small ones
         known.append((timbre[:, : self.shape.timbre] - _MEL[0]) / _MEL[1])

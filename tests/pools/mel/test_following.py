@@ -14,6 +14,7 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError
 from voxrelay.relay.tensors import MEL, Audio, Content, Floats, Mel, Voice
 from voxrelay.workers.mel import autovc_f0, bottleneck, gr0, networks
+from voxrelay.workers.mel.attention import Attention, lookup, spectra
 from voxrelay.workers.mel.bottleneck import Bottleneck, melody
 from voxrelay.workers.mel.following import Following, moved
 from voxrelay.workers.mel.modulated import VOICE, Modulated, Shape
@@ -22,13 +23,15 @@ from voxrelay.workers.mel.pitch import UNKNOWN, Prosody, Register, register
 from voxrelay.workers.mel.stage import STAGE, Utterance
 from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
-from voxrelay.workers.runtime.model import FollowingMelModel, Target
+from voxrelay.workers.runtime.model import Clip, FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import Placement
 
 RATE = 16_000
 NEXT = 2**-10  # relative: how far one number of float16 is from the next
 SHAPES: dict[str, networks.Shape] = {
-    "gr0": Shape(features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80, subbands=4),
+    "gr0": Shape(
+        features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80, subbands=4, attention=2
+    ),
     "autovc-f0": bottleneck.Shape(features=6, neck=4, stride=8, channels=16, decoder=16, postnet=8),
 }
 
@@ -82,7 +85,15 @@ def content(frames: int, seed: int = 0) -> Content:
 def target(hertz: float = 200, seed: int = 0) -> Target:
     vector = np.random.default_rng(seed).random(VOICE, dtype=np.float32)
     voice = Voice(vector / np.linalg.norm(vector), model="resemblyzer", seconds=2.0)
-    return Target(f"{hertz}:{seed}", voice, list, lambda: [buzz(hertz)])
+    return Target(f"{hertz}:{seed}", voice, lambda: [clip()], lambda: [buzz(hertz)])
+
+
+def clip(seed: int = 7, colour: float = 0.0, weight: float = 1.0, frames: int = 80) -> Clip:
+    """Make what the stages prepared of a clip, whose spectrum falls by ``colour`` over its bands."""
+    noise = np.random.default_rng(seed).standard_normal((clock.mel_frames(frames), MEL.bands))
+    return Clip(
+        content(frames, seed), Mel((noise + np.linspace(colour, -colour, MEL.bands)).astype(np.float32)), weight
+    )
 
 
 def say(model: Following, sound: Audio, aim: Target, frames: int = 80) -> Floats:
@@ -186,6 +197,42 @@ def test_the_timbre_of_the_target_is_told(model: Following) -> None:
     plain = target()
     dull = replace(plain, id="dull", sounds=lambda: [Audio(uniform_filter1d(buzz(200).data, 5), RATE)])
     assert np.abs(say(model, buzz(120), plain) - say(model, buzz(120), dull)).mean() > 0.01
+
+
+@pytest.mark.parametrize("name", ["gr0"])
+def test_how_the_target_says_it_is_told(model: Following) -> None:
+    plain = target()
+    other = replace(plain, id="other", clips=lambda: [clip(colour=3.0)])
+    assert np.abs(say(model, buzz(120), plain) - say(model, buzz(120), other)).mean() > 0.01
+    with pytest.raises(BadInputError, match="without clips"):
+        say(model, buzz(120), replace(plain, id="none", clips=list))
+
+
+def test_attention_finds_the_frames_that_say_the_same() -> None:
+    """Of frames in any order and at any length, those of the same content, however loud it all was."""
+    torch.manual_seed(1)
+    said = torch.randn(1, 40, 32)
+    keys, values = said + 0.1 * torch.randn(1, 40, 32) + 5, torch.randn(1, 40, 80)
+    order = torch.randperm(40)
+    [found] = Attention(32, 2)(said + 5, keys[:, order], values[:, order])
+    assert found.shape == (40, 2 * 81)
+    sharp, soft = found[:, :80], found[:, 81:161]
+    assert torch.allclose(sharp, values[0], atol=0.05)
+    assert (sharp - values[0]).square().mean() < (soft - values[0]).square().mean()
+    assert found[:, 80].min() > 0.95
+
+
+def test_clips_are_looked_up_in_by_their_weights() -> None:
+    """A short clip that weighs three times as much has three times the rows; spectra are less their loudness."""
+    short, long = clip(1, weight=0.75, frames=40), clip(2, weight=0.25, frames=256)
+    keys, values = lookup([short, long])
+    own = (keys[:, None] == short.content.data[None]).all(axis=-1).any(axis=1)
+    assert own.mean() == pytest.approx(0.75, abs=0.01)
+    assert values.mean(axis=1) == pytest.approx(0, abs=1e-5)
+    assert len(lookup([long])[0]) == len(keys)
+    # mel frame m is centred 256 m + 128 samples in, content frame i 441 i + 220.5
+    ramp = np.outer(np.arange(441), np.linspace(-1, 1, 80))
+    assert spectra(ramp, np.array([0, 10, 255]))[:, -1].tolist() == [0, 18, 440]
 
 
 def test_subbands_are_means_of_neighbours() -> None:

@@ -17,7 +17,7 @@ from voxrelay.training import checkpoint, config, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.export import export
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, Source, cut, relative_subbands, warped
+from voxrelay.training.mel.batches import Batches, Source, Stretch, cut, relative_subbands, warped
 from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Learner, converted, shifts
@@ -28,6 +28,7 @@ from voxrelay.training.run import Run
 from voxrelay.training.spectra import mel_centres
 from voxrelay.workers.content import encoder
 from voxrelay.workers.mel import bottleneck, networks
+from voxrelay.workers.mel.attention import spectra
 from voxrelay.workers.mel.modulated import Shape
 from voxrelay.workers.mel.networks import read, to_mel_frames
 from voxrelay.workers.mel.subbands import subbands
@@ -41,7 +42,9 @@ ADVERSARIAL = replace(
     REBUILD, name="adversarial", weights=Weights(mel=1, feature=2, adversarial=0.1), discriminate=True
 )
 TINY = MelConfig(
-    shape=Shape(features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=MEL.bands, subbands=4),
+    shape=Shape(
+        features=8, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=MEL.bands, subbands=4, attention=2
+    ),
     phases=(REBUILD, DISCRIMINATORS, ADVERSARIAL),
     held_back={"toy": 1},
     discriminator_channels=2,
@@ -114,26 +117,28 @@ def test_subbands_are_those_of_the_crop_and_differ_from_draw_to_draw(cache: Cach
     assert moved.std(dim=1).max() > 0.01
 
 
-def test_weights_that_knew_fewer_subbands_are_taken_over(cache: Cache, tmp_path: Path) -> None:
-    before = networks.build(replace(TINY.shape, subbands=0))
+def test_weights_that_knew_less_are_taken_over(cache: Cache, tmp_path: Path) -> None:
+    before = networks.build(replace(TINY.shape, subbands=0, attention=0))
     checkpoint.write_half(before, networks.facts(before.shape, "toy"), tmp_path / "before.safetensors")
     state = MelState(TINY, CPU)
     state.start_from(tmp_path / "before.safetensors")
     told = next(recipe(cache).feed(range(1)))
-    whose = (told.voice, told.register, told.timbre)
-    now = state.generator(told.content, told.prosody, *whose)
-    assert torch.allclose(now, before(told.content, told.prosody[..., :3], *whose), atol=1e-2)
+    now = told.said(state.generator)
+    plain = replace(told, prosody=told.prosody[..., :3])
+    assert torch.allclose(now, plain.said(before), atol=1e-2)
     checkpoint.write_half(state.generator, networks.facts(TINY.shape, "toy"), tmp_path / "broad.safetensors")
     finer = MelState(replace(TINY, shape=replace(TINY.shape, subbands=8)), CPU)
     finer.start_from(tmp_path / "broad.safetensors")
-    twice = torch.cat([told.prosody[..., :3], told.prosody[..., 3:].repeat_interleave(2, dim=-1)], dim=-1)
-    assert torch.allclose(finer.generator(told.content, twice, *whose), now, atol=1e-2)
+    twice = torch.cat([plain.prosody, told.prosody[..., 3:].repeat_interleave(2, dim=-1)], dim=-1)
+    assert torch.allclose(replace(told, prosody=twice).said(finer.generator), now, atol=1e-2)
     with pytest.raises(BadConfigError, match="a network of"):
         MelState(replace(TINY, shape=replace(TINY.shape, blocks=1)), CPU).start_from(tmp_path / "before.safetensors")
     for count in (0, 2, 6):  # fewer than they know, or no whole number for each
         other = MelState(replace(TINY, shape=replace(TINY.shape, subbands=count)), CPU)
         with pytest.raises(BadConfigError, match="a network of"):
             other.start_from(tmp_path / "broad.safetensors")
+    with pytest.raises(BadConfigError, match="a network of"):
+        MelState(replace(TINY, shape=replace(TINY.shape, attention=1)), CPU).start_from(tmp_path / "broad.safetensors")
 
 
 def test_batches_follow_from_seed_and_step(cache: Cache) -> None:
@@ -252,15 +257,24 @@ def test_a_timbre_comes_from_elsewhere_too(cache: Cache) -> None:
     found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     speakers, clip = Source(cache, found, (), TINY).speakers, cache.clips[0]
     others = [other for other in cache.clips if other.speaker == clip.speaker and other.start != clip.start]
-    assert [len(mel) for mel in speakers.spectra(clip.speaker, clip, 40, 72)] == [
-        len(found.mels.of(other)) for other in others
-    ]
+    assert [part.clip for part in speakers.elsewhere(clip.speaker, clip, 40, 72)] == others
     speakers.clips[clip.speaker] = [clip]
     own = found.mels.of(clip)
-    [before, after] = speakers.spectra(clip.speaker, clip, 64, 100)
+    [before, after] = (part.spectrum(found) for part in speakers.elsewhere(clip.speaker, clip, 64, 100))
     assert np.array_equal(before, own[:64])
     assert np.array_equal(after, own[100:])
-    assert len(speakers.spectra(clip.speaker, clip, 10, len(own) - 10)[0]) == len(own)
+    assert len(speakers.elsewhere(clip.speaker, clip, 10, len(own) - 10)[0].spectrum(found)) == len(own)
+
+
+def test_what_is_looked_up_is_what_is_said_with_it(cache: Cache) -> None:
+    """Content frames of a stretch come with their spectra of the whole recording, as in a pool."""
+    found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
+    clip, first = cache.clips[0], int(np.ceil(20 * MEL.hop / clock.SOUND_PER_HOP))
+    content, mel = (np.asarray(rows.of(clip), dtype=np.float32) for rows in (found.content, found.mels))
+    keys, values = Stretch(clip, 20, 90).frames(found)
+    assert len(keys) == len(values) == pytest.approx(70 * MEL.hop / clock.SOUND_PER_HOP, abs=1)
+    assert np.array_equal(keys, content[first : first + len(keys)])
+    assert np.array_equal(values, spectra(mel, np.arange(len(content)))[first : first + len(values)])
 
 
 def test_a_converted_crop_has_its_target_s_melody(cache: Cache) -> None:
@@ -271,6 +285,8 @@ def test_a_converted_crop_has_its_target_s_melody(cache: Cache) -> None:
     wanted = middle / told.register[0, 1] * told.register[1, 1] + told.register[1, 0]
     assert torch.allclose(asked.prosody[0, :, 0], wanted, atol=1e-5)
     assert torch.equal(asked.content, told.content)
+    assert torch.equal(asked.keys[1], told.keys[0])
+    assert torch.equal(asked.values[1], told.values[0])
 
 
 def test_ears_hear_what_is_said_and_by_whom(cache: Cache) -> None:
@@ -295,7 +311,7 @@ def test_what_is_exported_speaks_as_what_was_trained(cache: Cache) -> None:
         made.learn(told)
     trained = made.state.generator.eval()
     with torch.inference_mode():
-        speech = [network(*list(vars(told).values())[:5]) for network in (made.exported, trained)]
+        speech = [told.said(network) for network in (made.exported, trained)]
     assert torch.equal(*speech)
     assert not made.exported.training
 
