@@ -27,6 +27,8 @@ class Weights:
             timbres of the two voices.
         bands: of conversions, L1 of the loudness of broad bands by time, and of its differences in time, from that of
             what was said, moved in the same way.
+        likes: the same, moved by what lies between how the two voices say the like elsewhere; of networks with
+            attention.
 
     """
 
@@ -37,6 +39,7 @@ class Weights:
     content: Weight = 0.0
     timbre: Weight = 0.0
     bands: Weight = 0.0
+    likes: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

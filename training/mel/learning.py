@@ -11,6 +11,7 @@ from voxrelay.training import losses, phases
 from voxrelay.training.mel.batches import Told
 from voxrelay.training.mel.config import MelPhase
 from voxrelay.training.mel.state import MelState
+from voxrelay.workers.mel.attention import attend
 from voxrelay.workers.mel.timbre import loud
 
 Figures = dict[str, torch.Tensor]
@@ -110,14 +111,31 @@ def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:
     """Compare conversions with what was said, moved by what lies between the timbres of the two voices.
 
     The first ``own`` are what was said, the others their conversions. ``timbre``: of mean spectra, over the loud frames
-    as a timbre is; ``bands``: of broad bands by time, and of their differences in time.
+    as a timbre is; ``bands``: of broad bands by time, and of their differences in time; ``likes``: the same, moved by
+    what lies between how the two voices say the like elsewhere.
     """
-    true = asked.mel[:own]
-    off = made[own:] - true - (asked.timbre[own:] - asked.timbre[:own])[:, None]
+    true, between = asked.mel[:own], (asked.timbre[own:] - asked.timbre[:own])[:, None]
+    off = made[own:] - true - between
     heard = loud(true).float()[..., None]
     means = (off * heard).sum(dim=1) / heard.sum(dim=1)
+    found = {"timbre": means.abs().mean(), "bands": _broadly(off)}
+    if asked.keys.shape[1]:
+        here, there = (_like(asked, half) for half in (slice(own), slice(own, None)))
+        found["likes"] = _broadly(made[own:] - true - (there - here) - between.mean(dim=-1, keepdim=True))
+    return found
+
+
+def _broadly(off: torch.Tensor) -> torch.Tensor:
+    """Average how far broad bands are off by time, and their differences in time."""
     broad = off.unflatten(-1, (_BROAD, -1)).mean(dim=-1)
-    return {"timbre": means.abs().mean(), "bands": broad.abs().mean() + broad.diff(dim=1).abs().mean()}
+    return broad.abs().mean() + broad.diff(dim=1).abs().mean()
+
+
+def _like(asked: Told, rows: slice) -> torch.Tensor:
+    """Return how voices say what is alike elsewhere, [batch, frames, 80], less its loudness."""
+    keys = asked.keys[rows]
+    middle = keys.mean(dim=1, keepdim=True)
+    return attend(asked.content[rows] - middle, keys - middle, asked.values[rows])[0]
 
 
 def converted(told: Told) -> Told:

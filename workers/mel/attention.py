@@ -44,14 +44,30 @@ class Attention(nn.Module):
 
         """
         middle = keys.mean(dim=1, keepdim=True)
-        asked, offered = (
-            functional.normalize(torch.einsum("brf,hfg->bhrg", rows - middle, self.project), dim=-1)
-            for rows in (content, keys)
-        )
-        alike = asked @ offered.transpose(-1, -2)
-        shares = (alike * self.sharpness.exp()[:, None, None]).softmax(dim=-1)
-        found = torch.cat([shares @ values[:, None], (shares * alike).sum(dim=-1, keepdim=True)], dim=-1)
+        asked, offered = (torch.einsum("brf,hfg->bhrg", rows - middle, self.project) for rows in (content, keys))
+        found = torch.cat(attend(asked, offered, values[:, None], self.sharpness.exp()[:, None, None]), dim=-1)
         return found.transpose(1, 2).flatten(2)
+
+
+def attend(
+    asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, sharpness: torch.Tensor | float = _SHARPEST
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Average the values whose keys are alike, by the cosine.
+
+    Args:
+        asked: [..., frames, features].
+        keys: [..., rows, features].
+        values: [..., rows, width].
+        sharpness: what likeness is multiplied by.
+
+    Returns:
+        means, [..., frames, width], and how alike it was, [..., frames, 1].
+
+    """
+    asked, keys = (functional.normalize(rows, dim=-1) for rows in (asked, keys))
+    alike = asked @ keys.transpose(-1, -2)
+    shares = (alike * sharpness).softmax(dim=-1)
+    return shares @ values, (shares * alike).sum(dim=-1, keepdim=True)
 
 
 def spectra(mel: NDArray[np.floating], frames: NDArray[np.intp]) -> Floats:

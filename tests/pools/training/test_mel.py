@@ -253,6 +253,25 @@ def test_conversions_keep_the_loudness_of_bands(cache: Cache) -> None:
     assert float(late["timbre"]) < 0.5 * float(late["bands"])
 
 
+def test_conversions_are_moved_to_how_the_target_says_the_like(cache: Cache) -> None:
+    """Told what both voices say the like with and asked for no more, the network moves one to the other."""
+    weights = Weights(likes=1)
+    phase = replace(REBUILD, steps=80, learning_rate=5e-3, batch=4, crop=96, weights=weights, convert=True)
+    made = recipe(cache, replace(TINY, phases=(phase,)))
+    told = next(made.feed(range(1)))
+    figures = [made.learn(told) for _ in range(80)]
+    assert float(figures[-1]["likes"]) < 0.6 * float(figures[0]["likes"])
+    asked = told.joined(converted(told))
+    same = replace(asked, keys=told.keys.repeat(2, 1, 1), values=told.values.repeat(2, 1, 1))
+    between = (asked.timbre[4:] - asked.timbre[:4]).mean(dim=-1)[:, None, None]
+    mels = torch.cat([told.mel, told.mel + between])
+    assert float(shifts(same, mels, 4)["likes"]) == pytest.approx(0, abs=1e-5)
+    tilted = replace(same, values=torch.cat([told.values, told.values + torch.linspace(-1, 1, MEL.bands)]))
+    tilt = torch.cat([told.mel, told.mel + between + torch.linspace(-1, 1, MEL.bands)])
+    assert float(shifts(tilted, tilt, 4)["likes"]) == pytest.approx(0, abs=1e-5)
+    assert float(shifts(tilted, mels, 4)["likes"]) > 0.3
+
+
 def test_a_timbre_comes_from_elsewhere_too(cache: Cache) -> None:
     found = material.prepare(cache, Lite(cache.folder / "listener.safetensors"))
     speakers, clip = Source(cache, found, (), TINY).speakers, cache.clips[0]
