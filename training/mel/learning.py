@@ -16,6 +16,7 @@ from voxrelay.workers.mel.timbre import loud
 
 Figures = dict[str, torch.Tensor]
 Listener = Callable[[torch.Tensor], torch.Tensor]
+_SMOOTH = 9  # frames
 _BROAD = 8  # bands, wide enough that a formant lies in the same one in most voices
 
 
@@ -121,8 +122,15 @@ def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:
     found = {"timbre": means.abs().mean(), "bands": _broadly(off)}
     if asked.keys.shape[1]:
         here, there = (_like(asked, half) for half in (slice(own), slice(own, None)))
-        found["likes"] = _broadly(made[own:] - true - (there - here) - between.mean(dim=-1, keepdim=True))
+        shift = smoothed(there - here) + between.mean(dim=-1, keepdim=True)
+        found["likes"] = _broadly(made[own:] - true - shift)
     return found
+
+
+def smoothed(rows: torch.Tensor) -> torch.Tensor:
+    """Average over a tenth of a second, [batch, frames, bands]: a look-up jumps from frame to frame."""
+    half = _SMOOTH // 2
+    return functional.avg_pool1d(rows.transpose(1, 2), _SMOOTH, 1, half, count_include_pad=False).transpose(1, 2)
 
 
 def _broadly(off: torch.Tensor) -> torch.Tensor:

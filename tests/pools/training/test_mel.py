@@ -20,7 +20,7 @@ from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, Source, Stretch, cut, relative_subbands, warped
 from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
-from voxrelay.training.mel.learning import Learner, converted, shifts
+from voxrelay.training.mel.learning import Learner, converted, shifts, smoothed
 from voxrelay.training.mel.listening import Lite
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.mel.state import MelState
@@ -270,6 +270,15 @@ def test_conversions_are_moved_to_how_the_target_says_the_like(cache: Cache) -> 
     tilt = torch.cat([told.mel, told.mel + between + torch.linspace(-1, 1, MEL.bands)])
     assert float(shifts(tilted, tilt, 4)["likes"]) == pytest.approx(0, abs=1e-5)
     assert float(shifts(tilted, mels, 4)["likes"]) > 0.3
+
+
+def test_what_is_looked_up_is_smoothed_over_time() -> None:
+    jump = torch.zeros(1, 40, 2)
+    jump[:, 20:, 0] = 1.0
+    found = smoothed(jump)[0, :, 0]
+    assert found[:16].abs().max() == 0
+    assert found[16:24].diff().tolist() == pytest.approx([1 / 9] * 7)
+    assert found[24:].tolist() == pytest.approx([1.0] * 16)  # the ends as well
 
 
 def test_a_timbre_comes_from_elsewhere_too(cache: Cache) -> None:
