@@ -24,11 +24,12 @@ from voxrelay.relay.tensors import Audio
 from voxrelay.workers.content import stage as content
 from voxrelay.workers.content.stage import Heard
 from voxrelay.workers.mel import stage as mel
+from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.mel.stage import Utterance
 from voxrelay.workers.runtime import loudness
 from voxrelay.workers.runtime.inputs import middles, spread
 from voxrelay.workers.runtime.loading import load_model
-from voxrelay.workers.runtime.model import ExcitedVocoderModel, FollowingMelModel, Target
+from voxrelay.workers.runtime.model import Clip, ExcitedVocoderModel, FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import CPU
 from voxrelay.workers.vocoder import excitation
 from voxrelay.workers.vocoder import stage as vocoder
@@ -75,11 +76,14 @@ class Models:
     def _target(self, clips: list[Audio]) -> Target:
         key = f"{clips[0].data[:8].tobytes()!r}"
         if key not in _PREPARED:
-            _PREPARED[key] = self.models["speaker"].embed(clips)[0]
-        return Target(id=key, voice=_PREPARED[key], clips=list, sounds=lambda: clips)
+            said = [content.STAGE.run(self.models["content"], "reference", [Heard(clip, [])])[0] for clip in clips]
+            known = [Clip(heard, log_mel(clip), 1 / len(clips)) for heard, clip in zip(said, clips, strict=True)]
+            voice = self.models["speaker"].embed(clips)[0]
+            _PREPARED[key] = Target(id=key, voice=voice, clips=lambda: known, sounds=lambda: clips)
+        return _PREPARED[key]
 
 
-_PREPARED: dict[str, Any] = {}
+_PREPARED: dict[str, Target] = {}
 
 
 def read(path: Path) -> tuple[list[Audio], list[Audio]]:
