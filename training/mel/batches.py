@@ -211,9 +211,11 @@ def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]
 
 def looked_up(material: Material, stretches: Sequence[Stretch], heads: int) -> list[Floats]:
     """Spread rows evenly over the frames of stretches: keys and values; without heads there are none."""
+    if not heads:
+        return [np.zeros((0, 0), dtype=np.float32)] * 2
     found = [part.frames(material) for part in stretches]
     keys, values = (np.concatenate(column) for column in zip(*found, strict=True))
-    chosen = (np.arange(_ROWS if heads else 0) * len(keys)) // _ROWS
+    chosen = (np.arange(_ROWS) * len(keys)) // _ROWS
     return [keys[chosen], values[chosen]]
 
 

@@ -121,7 +121,8 @@ def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:
     means = (off * heard).sum(dim=1) / heard.sum(dim=1)
     found = {"timbre": means.abs().mean(), "bands": _broadly(off)}
     if asked.keys.shape[1]:
-        here, there = (_like(asked, half) for half in (slice(own), slice(own, None)))
+        like, _ = attend(asked.content, asked.keys, asked.values)  # how each voice says it elsewhere
+        here, there = like.split((own, len(like) - own))
         shift = smoothed(there - here) + between.mean(dim=-1, keepdim=True)
         found["likes"] = _broadly(made[own:] - true - shift)
     return found
@@ -137,13 +138,6 @@ def _broadly(off: torch.Tensor) -> torch.Tensor:
     """Average how far broad bands are off by time, and their differences in time."""
     broad = off.unflatten(-1, (_BROAD, -1)).mean(dim=-1)
     return broad.abs().mean() + broad.diff(dim=1).abs().mean()
-
-
-def _like(asked: Told, rows: slice) -> torch.Tensor:
-    """Return how voices say what is alike elsewhere, [batch, frames, 80], less its loudness."""
-    keys = asked.keys[rows]
-    middle = keys.mean(dim=1, keepdim=True)
-    return attend(asked.content[rows] - middle, keys - middle, asked.values[rows])[0]
 
 
 def converted(told: Told) -> Told:

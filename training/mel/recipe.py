@@ -36,7 +36,7 @@ _STYLES = {
 }
 _MEASURED = """\
 The middle three seconds of one recording of each, unseen in training, said again in their own voice: L1 of the log-mel
-(natural logarithm), the same when voice, register and timbre are another speaker's, and variance over time as a share
+(natural logarithm), the same when all that is told of the voice is another speaker's, and variance over time as a share
 of the true one's. None of these is an opinion of a listener."""
 
 

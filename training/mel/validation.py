@@ -35,8 +35,8 @@ class Validation:
         """Measure.
 
         Returns:
-            ``mel``: L1 of the log-mel; ``stranger``: the same when it is driven by voice, register and timbre of
-            the next speaker of the list, which must be worse; ``lively``: variance over time, as a share of the
+            ``mel``: L1 of the log-mel; ``stranger``: the same when all that it is told of the voice is
+            the next speaker's of the list, which must be worse; ``lively``: variance over time, as a share of the
             true one's, mean over bands; also by corpus and sex.
 
         """

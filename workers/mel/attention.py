@@ -43,8 +43,7 @@ class Attention(nn.Module):
             for each head the mean spectrum of what is alike, and how alike it is, -1 to 1: [batch, frames, heads * 81].
 
         """
-        middle = keys.mean(dim=1, keepdim=True)
-        asked, offered = (torch.einsum("brf,hfg->bhrg", rows - middle, self.project) for rows in (content, keys))
+        asked, offered = (torch.einsum("brf,hfg->bhrg", rows, self.project) for rows in (content, keys))
         found = torch.cat(attend(asked, offered, values[:, None], self.sharpness.exp()[:, None, None]), dim=-1)
         return found.transpose(1, 2).flatten(2)
 
@@ -52,7 +51,7 @@ class Attention(nn.Module):
 def attend(
     asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, sharpness: torch.Tensor | float = _SHARPEST
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Average the values whose keys are alike, by the cosine.
+    """Average the values whose keys are alike, by the cosine once the mean of the keys is taken off.
 
     Args:
         asked: [..., frames, features].
@@ -64,7 +63,8 @@ def attend(
         means, [..., frames, width], and how alike it was, [..., frames, 1].
 
     """
-    asked, keys = (functional.normalize(rows, dim=-1) for rows in (asked, keys))
+    middle = keys.mean(dim=-2, keepdim=True)
+    asked, keys = (functional.normalize(rows - middle, dim=-1) for rows in (asked, keys))
     alike = asked @ keys.transpose(-1, -2)
     shares = (alike * sharpness).softmax(dim=-1)
     return shares @ values, (shares * alike).sum(dim=-1, keepdim=True)
@@ -98,6 +98,6 @@ def lookup(clips: Sequence[Clip]) -> tuple[Floats, Floats]:
     values = np.concatenate(
         [spectra(clip.mel.data, np.arange(count)) for clip, count in zip(clips, counts, strict=True)]
     )
-    heard = np.cumsum(np.repeat([clip.weight / len(clip.content.data) for clip in clips], counts))
+    heard = np.cumsum(np.repeat([clip.weight / count for clip, count in zip(clips, counts, strict=True)], counts))
     chosen = np.searchsorted(heard, (np.arange(_ROWS) + 0.5) / _ROWS * heard[-1])
     return keys[chosen], values[chosen]
