@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from voxrelay.relay.tensors import MEL
-from voxrelay.workers.vocoder.generator import FullPrecision, Variant, same
+from voxrelay.workers.vocoder.generator import FullPrecision, Variant
 
 _TAPS = 12
 _CUTOFF, _TRANSITION = 0.25, 0.3  # of the doubled rate: half its band, and the half-width where the filter falls
@@ -101,6 +101,11 @@ class Antialiased(nn.Module):
             return self.downsample["lowpass"](self.act(self.upsample(x.to(self.act.alpha.dtype))))
 
 
+def same(channels: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
+    """Make a convolution that keeps its input's shape."""
+    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding="same")
+
+
 class PairedBlock(nn.Module):
     """Residual block of kind 1, [batch, channels, time] to the same."""
 
@@ -159,7 +164,7 @@ class BigVgan(nn.Module):
             channels //= 2
             self.resblocks.extend(block(channels, *shape, kind) for shape in variant.blocks)
         self.activation_post = Antialiased(channels, kind)
-        self.conv_post = FullPrecision(channels, 1, 7, padding=3, bias=bias)
+        self.conv_post = FullPrecision(channels, 1, 7, bias=bias)
         self._parallel, self._tanh = len(variant.blocks), tanh
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
@@ -169,7 +174,7 @@ class BigVgan(nn.Module):
             x = upsample(x)
             blocks = self.resblocks[i * self._parallel : (i + 1) * self._parallel]
             x = sum(block(x) for block in blocks) / self._parallel
-        sound = self.conv_post(self.activation_post(x)).squeeze(1)
+        sound = self.conv_post(self.activation_post(x).unsqueeze(2)).flatten(1)
         return torch.tanh(sound) if self._tanh else sound.clamp(-1, 1)
 
 

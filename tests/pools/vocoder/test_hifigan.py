@@ -12,7 +12,7 @@ from torch.nn.utils import weight_norm
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError, BadInputError, UnavailableError
 from voxrelay.relay.tensors import MEL, Audio, Mel
-from voxrelay.workers.vocoder import hifigan
+from voxrelay.workers.vocoder import generator, hifigan
 from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.published import fold_weight_norm
 
@@ -27,12 +27,12 @@ def _seed() -> None:
 
 def normed(variant: str) -> Generator:
     """Return a generator whose convolutions carry PyTorch's weight norm, as in training."""
-    generator = Generator(VARIANTS[variant])
-    convolutions = [m for m in generator.modules() if isinstance(m, torch.nn.Conv1d | torch.nn.ConvTranspose1d)]
+    trained = Generator(VARIANTS[variant])
+    convolutions = [m for m in trained.modules() if isinstance(m, torch.nn.Conv1d | torch.nn.ConvTranspose1d)]
     for module in convolutions:
         weight_norm(module)
         torch.nn.init.uniform_(module.weight_g, 0.1, 0.5)
-    return generator.eval()
+    return trained.eval()
 
 
 def save(state: dict[str, Any], folder: Path) -> str:
@@ -47,23 +47,23 @@ def mel(frames: int, seed: int = 0) -> Mel:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_folding_equals_pytorchs_weight_norm(variant: str, tmp_path: Path) -> None:
-    generator = normed(variant)
-    assert any(name.endswith("weight_g") for name in generator.state_dict())
-    model = hifigan.load(save(generator.state_dict(), tmp_path), variant)
+    trained = normed(variant)
+    assert any(name.endswith("weight_g") for name in trained.state_dict())
+    model = hifigan.load(save(trained.state_dict(), tmp_path), variant)
     sample = mel(12)
     with torch.inference_mode():
-        expected = generator(torch.from_numpy(sample.data.T.copy())[None])[0].numpy()
+        expected = trained(torch.from_numpy(sample.data.T.copy())[None])[0].numpy()
     assert np.abs(expected).max() > 1e-3
     np.testing.assert_allclose(model.vocode([sample])[0].data, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_folded_weights_load_too(variant: str, tmp_path: Path) -> None:
-    generator = Generator(VARIANTS[variant])
-    model = hifigan.load(save(generator.state_dict(), tmp_path), variant)
+    folded = Generator(VARIANTS[variant])
+    model = hifigan.load(save(folded.state_dict(), tmp_path), variant)
     sample = mel(12)
     with torch.inference_mode():
-        expected = generator(torch.from_numpy(sample.data.T.copy())[None])[0].numpy()
+        expected = folded(torch.from_numpy(sample.data.T.copy())[None])[0].numpy()
     np.testing.assert_allclose(model.vocode([sample])[0].data, expected, atol=1e-6)
 
 
@@ -80,6 +80,19 @@ def test_a_window_of_sound(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [1, 2, 7])
 def test_every_frame_is_256_samples(variant: str, frames: int) -> None:
     assert Generator(VARIANTS[variant])(torch.zeros(1, 80, frames)).shape == (1, 256 * frames)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_pieces_are_the_whole(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Generator(VARIANTS[variant]).eval()
+    sample = torch.from_numpy(mel(90).data.T.copy())[None]
+    monkeypatch.setattr(generator, "_PIECE", 1 << 17)
+    with torch.inference_mode():
+        whole = model.whole(sample)
+        torch.testing.assert_close(model.in_pieces(sample), whole, rtol=0, atol=1e-5 * float(whole.std()))
+        # Were they not told of their neighbours, what is heard would tell.
+        monkeypatch.setattr(model, "_reach", -4)
+        assert float((model.in_pieces(sample) - whole).abs().max()) > 1e-3 * float(whole.std())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
