@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 from voxrelay.producer.collect import Progress as Step
@@ -12,7 +11,7 @@ from voxrelay.producer.standing import Standing
 from voxrelay.relay.config import STAGES
 from voxrelay.relay.work import Work
 
-# Rich is imported while the pools work: before, it would keep them waiting, and after, whoever waits for the sound.
+# Rich is imported when there is something to show: of a short conversion the table at its end.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
@@ -36,7 +35,6 @@ class _Bars:
     def __enter__(self) -> Self:
         if not self._quiet:
             self._timer.start()
-            threading.Thread(target=import_module, args=("rich.table",), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
