@@ -372,7 +372,8 @@ def test_the_configurations_that_come_along_are_valid() -> None:
     assert isinstance(neck.shape, bottleneck.Shape)
     settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
     assert isinstance(settings.shape, Shape)
-    assert [phase.name for phase in settings.phases] == ["rebuild", "discriminators", "adversarial", "convert"]
+    names = [phase.name for phase in settings.phases]
+    assert names == ["rebuild", "discriminators", "adversarial", "convert", "balance"]
 
 
 def test_the_published_dimensions_of_autovc_f0() -> None:
