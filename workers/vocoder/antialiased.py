@@ -103,7 +103,7 @@ class Antialiased(nn.Module):
 
 def same(channels: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
     """Make a convolution that keeps its input's shape."""
-    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding="same")
+    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
 
 
 class PairedBlock(nn.Module):

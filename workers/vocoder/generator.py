@@ -14,8 +14,8 @@ from torch.nn import functional
 from voxrelay.relay.tensors import MEL
 
 SLOPE = 0.1
-_PIECE = 1 << 20  # numbers, 4 MB: no buffer is much larger, however long the window
 LAST_SLOPE = 0.01  # before conv_post the official code keeps PyTorch's default
+_PIECE = 1 << 20  # numbers, 4 MB: few buffers are larger, however long the window
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class Convolution(nn.Conv1d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve."""
-        weight, dilation = self.weight.unsqueeze(2), (1, self.dilation[0])
-        return functional.conv2d(x, weight, self.bias, padding="same", dilation=dilation)
+        [dilation], [kernel] = self.dilation, self.kernel_size
+        padding = (0, dilation * (kernel - 1) // 2)
+        return functional.conv2d(x, self.weight.unsqueeze(2), self.bias, 1, padding, (1, dilation))
 
 
 class FullPrecision(Convolution):
@@ -129,7 +130,8 @@ class Generator(nn.Module):
             self.resblocks.extend(block(channels, *shape) for shape in variant.blocks)
         self.conv_post = FullPrecision(channels, 1, 7)
         self._parallel = len(variant.blocks)
-        self._reach = max(variant.reach(kernel, dilations) for kernel, dilations in variant.blocks) + 3  # conv_post's
+        # Samples to each side from which a stage computes one, its upsampling aside; the last one ends in conv_post.
+        self._reach = max(variant.reach(*blocks) for blocks in variant.blocks) + self.conv_post.kernel_size[0] // 2
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         """Generate."""
