@@ -1,5 +1,7 @@
 """The whole way: four worker processes in four environments, a real Redis, a recording in and one out."""
 
+import contextlib
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import soundfile
 
 from conftest import vox, vox_json
 from voxrelay import Producer
+from voxrelay.producer.session import Session
 from voxrelay.relay import config as configuration
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice, read_any
 from voxrelay.workers.runtime.loudness import follow, measure
@@ -80,13 +83,20 @@ def test_a_stage_can_be_replayed_from_what_was_kept(
 
 
 def test_a_voice_is_prepared_once(
-    conversion: dict[str, Any], relay: dict[str, str], male: Path, stranger: Path
+    conversion: dict[str, Any], relay: dict[str, str], male: Path, stranger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [work for work in conversion["stages"] if work["part"] == "reference"]
     output = conversion["folder"] / "second.wav"
     again = vox_json("convert", male, "--voice", stranger, "-o", output, env=relay)
     assert not [work for work in again["stages"] if work["part"] == "reference"]
     assert output.read_bytes() == Path(conversion["output"]).read_bytes()
+    for name, value in relay.items():
+        monkeypatch.setenv(name, value)
+    with contextlib.closing(Session.open(configuration.load())) as session:
+        records = [session.ledger.summary(done["job"]) for done in (conversion, again)]
+    one, other = (json.loads(record["survey:speaker.resemblyzer"]) for record in records)
+    assert one == other, "whom a conversion leaves is heard though the voice it goes to was there already"
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-3)
 
 
 def test_two_voices_are_blended(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:

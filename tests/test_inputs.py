@@ -117,3 +117,19 @@ def test_a_waveform_is_lent_where_a_melody_was_followed_and_the_model_takes_one(
     tensors.set(unit.manifest.melody_key(0), Melody(np.zeros((257, 2), dtype=np.float32)).to_bytes())
     with pytest.raises(BadInputError, match=r"shape \[257, 2\], at most \[256, 2\]"):
         lent(Excitable())
+
+
+def test_a_survey_is_measured_once_and_asked_for_once(session: Session, unit: Unit) -> None:
+    jobs, record = session.stores.jobs, keys.job(unit.manifest.id)
+    inputs = Inputs(session.stores, session.config, unit)
+    assert inputs.surveyed("levels") is None
+    assert inputs.survey("levels", lambda sounds: [float(len(sounds[0].data))]) == [SAMPLES]
+    assert jobs.hget(record, "survey:levels") == b"[81920.0]"
+    assert Inputs(session.stores, session.config, unit).surveyed("levels") == [SAMPLES]
+    jobs.delete(record)
+    again = Inputs(session.stores, session.config, unit)
+    assert again.survey("levels", lambda _: pytest.fail("it was measured")) == [SAMPLES]
+    jobs.hset(record, "survey:other", "[NaN]")
+    with pytest.raises(BadInputError, match="not a few numbers"):
+        again.surveyed("other")
+    jobs.delete(record)

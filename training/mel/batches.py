@@ -50,7 +50,7 @@ class Told:
         return Told(**{name: value.to(device) for name, value in vars(self).items()})
 
     def said(self, network: Network, left: torch.Tensor | None = None) -> torch.Tensor:
-        """Let a network say it, float [batch, frames, 80]; ``left`` are the voices that it was said in, [batch, 256]."""
+        """Let a network say it, float [batch, frames, 80]; ``left``: the voices that it was said in, [batch, 256]."""
         voice = self.voice if left is None else beyond(self.voice, left, network.shape.leave)
         whose = (voice, self.register, self.timbre, self.keys, self.values)
         made: torch.Tensor = network(self.content, self.prosody, *whose)

@@ -12,7 +12,7 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.tensors import Audio, Content, Floats, Mel, Melody
 from voxrelay.workers.mel.attention import lookup
-from voxrelay.workers.mel.networks import VOICE, Network, to_mel_frames
+from voxrelay.workers.mel.networks import VOICE, Network, beyond, to_mel_frames
 from voxrelay.workers.mel.pitch import Prosody, Register, loudness, register
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.mel.subbands import subbands
@@ -56,7 +56,7 @@ class Following:
     def __init__(self, network: Network, content: str, placement: Placement) -> None:
         self._generate, self._content, self._features = placement.place(network), content, network.shape.features
         self._relative, self._subbands = network.relative, network.shape.subbands
-        self._attends = network.shape.attention > 0
+        self._attends, self._leave = network.shape.attention > 0, network.shape.leave
         self._natures: OrderedDict[str, Nature] = OrderedDict()
         self._listening = threading.Lock()
 
@@ -94,7 +94,7 @@ class Following:
                 what = f"content of {content.model} with {content.data.shape[1]} features"
                 hint = f"these weights were trained on {self._content} with {self._features}: --content {self._content}"
                 raise BadInputError(what, hint=hint)
-            if target.voice.data.shape != (VOICE,):
+            if {target.voice.data.shape, _left(target).shape} != {(VOICE,)}:
                 raise BadInputError(f"a voice of {target.voice.model}", hint="it takes those of resemblyzer")
         natures = [self._nature(target) for target in targets]
         registers = [self._goal(target, Register(*survey[:2])) for target, survey in zip(targets, surveys, strict=True)]
@@ -107,6 +107,7 @@ class Following:
         parts = [self._parts(sound, survey[2:]) for sound, survey in zip(sounds, surveys, strict=True)]
         how = torch.cat([frames[..., -3:], torch.from_numpy(np.stack(parts))], dim=-1)
         voices = torch.from_numpy(np.stack([target.voice.data for target in targets])).float()
+        voices = beyond(voices, torch.from_numpy(np.stack([_left(target) for target in targets])), self._leave)
         told = [own.register for own in natures] if self._relative else registers
         lie = torch.tensor([[own.median, own.spread] for own in told])
         whose = [torch.from_numpy(np.stack(part)) for part in zip(*(own.spectral for own in natures), strict=True)]
@@ -147,6 +148,11 @@ def moved(prosody: Prosody, own: Register, goal: Register) -> Floats:
     scale = np.clip(goal.spread / own.spread, *_SPREADS)
     pitch: Floats = ((prosody.contour() - own.median) * scale + goal.median).astype(np.float32)
     return pitch
+
+
+def _left(target: Target) -> Floats:
+    """Return whose voice the source is in; where nobody knows, nobody is left: the target's own."""
+    return np.asarray(target.voice.data if target.left is None else target.left, dtype=np.float32)
 
 
 def _timbre(clips: Sequence[Audio]) -> Floats:

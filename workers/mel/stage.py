@@ -1,7 +1,9 @@
 """The mel stage: analyse a reference; for a window, say its content in the target's voice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError, StageError
@@ -51,6 +53,8 @@ class MelStage:
             raise BadInputError(
                 "content without the recording it is of", hint="this model follows its melody: vox convert"
             )
+        if leaves := inputs.surveyed(f"speaker.{unit.manifest.model('speaker')}"):
+            target = replace(target, left=np.array(leaves, dtype=np.float32))
         survey, sound = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey), inputs.sound()
         melody = model.melody(sound, survey, target)
         inputs.beside[unit.manifest.melody_key(unit.index)] = melody.to_bytes()

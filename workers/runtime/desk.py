@@ -27,7 +27,7 @@ from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.logs import about
 from voxrelay.workers.runtime.metrics import Metrics
 from voxrelay.workers.runtime.pace import Pace
-from voxrelay.workers.runtime.stage import Stage, Unit
+from voxrelay.workers.runtime.stage import Stage, SurveyingStage, Unit
 
 log = logging.getLogger("voxrelay")
 
@@ -116,6 +116,8 @@ class Desk:
         """Fetch, compute, file; each moment is kept for the trace."""
         taken, last = time.time(), unit.manifest.links(unit.part)[-1].stage == self.name
         inputs = Inputs(self.stores, self.config, unit)
+        if isinstance(self.stage, SurveyingStage):
+            self.stage.survey(unit, inputs, self.models[model])
         cached, outcome, fetched = self._is_cached(unit, lease, last=last), None, taken
         if not cached:
             with self.batcher.arrival():

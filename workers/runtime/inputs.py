@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, TypeVar
@@ -25,6 +26,9 @@ _SURVEY = TypeAdapter(Annotated[list[Annotated[float, Field(allow_inf_nan=False)
 SURVEYED = 8
 SURVEYED_SECONDS = 16.0
 _SURVEYING = threading.Lock()
+# Surveys of the last jobs, by key and field: what is measured of a recording never changes.
+_KNOWN: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+_MOST_KNOWN = 128
 
 
 class Inputs:
@@ -89,16 +93,27 @@ class Inputs:
 
     def survey(self, name: str, measure: Callable[[list[Audio]], list[float]]) -> list[float]:
         """Return what is global to the unit's recording, measured once by whoever needs it first."""
-        manifest, field = self.unit.manifest, f"survey:{name}"
-        record = keys.job(manifest.id)
-        found = self.stores.jobs.hget(record, field)
-        if found is None:
-            with _SURVEYING:  # the second window waits, it does not measure the same once more
-                if not self.stores.jobs.hexists(record, field):
-                    sounds = self._sounds("window", spread(len(manifest.windows)))
-                    self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
-            found = self.stores.jobs.hget(record, field)
-        return _survey(found, record)
+        if (found := self.surveyed(name)) is not None:
+            return found
+        record, field = self._survey_of(name)
+        with _SURVEYING:  # the second window waits, it does not measure the same once more
+            if not self.stores.jobs.hexists(record, field):
+                sounds = self._sounds("window", spread(len(self.unit.manifest.windows)))
+                self.stores.jobs.hsetnx(record, field, json.dumps(measure(middles(sounds))))
+        return _survey(self.stores.jobs.hget(record, field), record)
+
+    def surveyed(self, name: str) -> list[float] | None:
+        """Return what was measured of the unit's recording as a whole, if it was; a process asks Redis for it once."""
+        where = record, field = self._survey_of(name)
+        if where not in _KNOWN and (raw := self.stores.jobs.hget(record, field)) is not None:
+            _KNOWN[where] = _survey(raw, record)
+            if len(_KNOWN) > _MOST_KNOWN:
+                _KNOWN.popitem(last=False)
+        return _KNOWN.get(where)
+
+    def _survey_of(self, name: str) -> tuple[str, str]:
+        """Return the key and field of a survey."""
+        return keys.job(self.unit.manifest.id), f"survey:{name}"
 
     def _fetched(self, longest: dict[str, int]) -> dict[str, bytes]:
         """Fetch keys, of each no more bytes than it may have."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from voxrelay.relay.tensors import Audio, Content, Mel, Melody, Voice
+from voxrelay.relay.tensors import Audio, Content, Floats, Mel, Melody, Voice
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Target:
     ``id`` is a hash of all that it consists of, fit as a cache key; ``clips`` fetches the
     prepared reference windows and ``sounds`` their sound at 16 kHz, which only some models look at.
     ``transpose``: semitones that the source's melody is to be moved by; None: into this voice's register.
+    ``left``: whose voice the source is in, a unit vector as ``voice`` holds it, float32; None: nobody knows.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Target:
     clips: Callable[[], list[Clip]]
     sounds: Callable[[], list[Audio]] = list
     transpose: float | None = None
+    left: Floats | None = None
 
 
 class SpeakerModel(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -52,6 +52,15 @@ class Stage(Protocol):
 
     def warm(self, model: Any) -> None:  # noqa: ANN401
         """Run the model once, so that the first window does not wait for compilation."""
+        ...
+
+
+@runtime_checkable
+class SurveyingStage(Stage, Protocol):
+    """A stage that measures what later ones need to know of a recording as a whole."""
+
+    def survey(self, unit: Unit, inputs: "Inputs", model: Any) -> None:  # noqa: ANN401
+        """Measure it, once for a recording; called of every unit, one whose output is there already too."""
         ...
 
 

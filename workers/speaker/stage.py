@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import Part
 from voxrelay.relay.tensors import Audio, Voice
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import SpeakerModel
 from voxrelay.workers.runtime.stage import Unit, noise
+
+_DIGITS = 6  # after the point: float32 knows no more of a unit vector, and every job keeps it
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,11 @@ class Blend:
 
 class SpeakerStage:
     """Sound of a reference -> Voice; voices of all references -> Voice."""
+
+    def survey(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> None:
+        """Embed the recording that a window is of, so that a later stage knows whose voice a conversion leaves."""
+        if unit.part == "window" and unit.manifest.source:
+            inputs.survey(f"speaker.{unit.manifest.model('speaker')}", lambda sounds: _speaker(model, sounds))
 
     def read(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> Audio | Blend:  # noqa: ARG002
         """Fetch a reference's sound, or the voices of all references."""
@@ -42,6 +52,15 @@ class SpeakerStage:
     def warm(self, model: SpeakerModel) -> None:
         """Embed a second of noise."""
         model.embed([noise()])
+
+
+def _speaker(model: SpeakerModel, sounds: list[Audio]) -> list[float]:
+    """Embed sounds of one recording; nothing where nobody speaks."""
+    try:
+        [voice] = model.embed([Audio(np.concatenate([sound.data for sound in sounds]), sounds[0].rate)])
+    except BadInputError:
+        return []
+    return [round(float(number), _DIGITS) for number in voice.data]
 
 
 STAGE = SpeakerStage()

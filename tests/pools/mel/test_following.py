@@ -30,7 +30,16 @@ RATE = 16_000
 NEXT = 2**-10  # relative: how far one number of float16 is from the next
 SHAPES: dict[str, networks.Shape] = {
     "gr0": Shape(
-        features=6, channels=16, blocks=2, kernel=3, expansion=2, condition=8, timbre=80, subbands=4, attention=2
+        features=6,
+        channels=16,
+        blocks=2,
+        kernel=3,
+        expansion=2,
+        condition=8,
+        timbre=80,
+        subbands=4,
+        attention=2,
+        leave=1,
     ),
     "autovc-f0": bottleneck.Shape(features=6, neck=4, stride=8, channels=16, decoder=16, postnet=8),
 }
@@ -321,3 +330,23 @@ def test_a_melody_may_be_moved_by_semitones_instead(model: Following, name: str)
         # an octave up is where a target of twice the pitch lies; only the spread that it is scaled by may differ
         assert np.abs(say(model, sound, auto) - say(model, sound, moved)).mean() < 0.1
     assert np.abs(say(model, sound, moved) - say(model, sound, replace(moved, transpose=-12.0))).mean() > 0.01
+
+
+def test_a_conversion_leaves_whoever_the_source_is(name: str, model: Following) -> None:
+    sound, aim, other = buzz(150), target(), target(seed=1).voice.data
+    plain = say(model, sound, aim)
+    np.testing.assert_array_equal(say(model, sound, replace(aim, left=aim.voice.data)), plain)
+    away = say(model, sound, replace(aim, left=other))
+    if name != "gr0":
+        np.testing.assert_array_equal(away, plain)
+        return
+    on = torch.from_numpy(2 * aim.voice.data - other).clamp(min=0).numpy()
+    assert (on == 0).any(), "some of it would be negative"
+    voice = Voice(on / np.linalg.norm(on), model="resemblyzer", seconds=2.0)
+    np.testing.assert_allclose(away, say(model, sound, replace(aim, voice=voice)), rtol=2 * NEXT, atol=2 * NEXT)
+    assert np.abs(away - plain).max() > 0.01
+
+
+def test_a_source_of_another_speaker_model_is_refused(model: Following) -> None:
+    with pytest.raises(BadInputError, match="takes those of resemblyzer"):
+        say(model, buzz(150), replace(target(), left=np.ones(2, np.float32)))

@@ -1,10 +1,15 @@
-"""The speaker stage gives its model all references of a batch at once."""
+"""The speaker stage gives its model all references of a batch at once, and a recording once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 
+from voxrelay.relay.errors import BadInputError
+from voxrelay.relay.job import Link, Manifest, Reference, Source, Span
 from voxrelay.relay.tensors import Audio, Voice
+from voxrelay.workers.runtime.inputs import Inputs
+from voxrelay.workers.runtime.stage import SurveyingStage, Unit
 from voxrelay.workers.speaker.stage import STAGE, Blend
 
 
@@ -40,3 +45,52 @@ def test_blends_are_mixed_without_the_model() -> None:
 def test_only_equal_lengths_share_a_bucket() -> None:
     short, long = (Audio(np.zeros(count, np.float32), 16_000) for count in (320, 640))
     assert STAGE.bucket(short) == STAGE.bucket(Audio(np.ones(320, np.float32), 16_000)) != STAGE.bucket(long)
+
+
+class Surveyed(Inputs):
+    """Inputs of a recording of two windows, of which nothing was measured yet."""
+
+    def __init__(self, *sounds: Audio) -> None:
+        self.sounds, self.found = list(sounds), dict[str, list[float]]()
+
+    def survey(self, name: str, measure: Callable[[list[Audio]], list[float]]) -> list[float]:
+        """Measure."""
+        return self.found.setdefault(name, measure(self.sounds))
+
+
+def unit(*, part: str = "window", source: bool = True) -> Unit:
+    manifest = Manifest(
+        id="20250101-000000-0a1b2c3d",
+        contract="",
+        chain=[Link(stage="speaker", model="counting")],
+        windows=[Span(start=0, length=320, keep_from=0, keep_to=320)],
+        references=[Reference(digest="0" * 32, seconds=0.02, weight=1.0)],
+        source=Source(name="any", rate=16_000, channels=1, seconds=0.02) if source else None,
+    )
+    return Unit(manifest, "window" if part == "window" else "reference", 0)
+
+
+def test_who_speaks_a_recording_is_heard_in_all_that_is_surveyed_of_it() -> None:
+    assert isinstance(STAGE, SurveyingStage)
+    sounds = [Audio(np.array([first, 0.123456789], np.float32), 16_000) for first in (0.5, 0.25)]
+    inputs, model = Surveyed(*sounds), Counting()
+    STAGE.survey(unit(), inputs, model)
+    assert inputs.found == {"speaker.counting": [0.5, 0.123457]}
+    assert model.batches == [1]
+
+
+def test_nobody_is_heard_of_references_and_of_content_without_a_recording() -> None:
+    inputs = Surveyed(Audio(np.ones(2, np.float32), 16_000))
+    STAGE.survey(unit(part="reference"), inputs, Counting())
+    STAGE.survey(unit(source=False), inputs, Counting())
+    assert inputs.found == {}
+
+
+def test_a_recording_in_which_nobody_speaks_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(_: Counting, clips: Sequence[Audio]) -> list[Voice]:
+        raise BadInputError(f"{len(clips)} silent")
+
+    monkeypatch.setattr(Counting, "embed", silent)
+    inputs = Surveyed(Audio(np.zeros(2, np.float32), 16_000))
+    STAGE.survey(unit(), inputs, Counting())
+    assert inputs.found == {"speaker.counting": []}
