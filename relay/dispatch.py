@@ -20,7 +20,7 @@ from voxrelay.relay.config import Config, Stage
 from voxrelay.relay.connect import Stores
 from voxrelay.relay.job import Manifest, Part
 from voxrelay.relay.ledger import Ledger
-from voxrelay.relay.queue import send
+from voxrelay.relay.queue import Onward, send
 from voxrelay.relay.work import Work, when_filed
 
 # Units in flight until a reconciler has counted the workers.
@@ -112,14 +112,16 @@ class Dispatch:
             pipe.expire(keys.lease(str(lease.unit)), self.config.timeouts.lease)
         pipe.execute()
 
-    def pass_on(self, lease: Lease, work: Work) -> bool:
+    def pass_on(self, lease: Lease, work: Work, onward: Onward | None) -> bool:
         """Give a unit's lease up after a stage: the next one has the usual patience to take it.
+
+        ``onward``: its message, which is put into its queue as the lease goes; None: whoever asks sends it afterwards.
 
         Returns:
             False if another worker has taken the lease over, or the job has ended.
 
         """
-        facts = (work.stage, *work.pack())
+        facts = (work.stage, *work.pack(), *((onward.queue, onward.message) if onward else ()))
         return bool(self._run("PASS", lease.unit, lease.holder, self.config.timeouts.patience, *facts))
 
     def land(self, lease: Lease, work: Work, output: bytes) -> None:

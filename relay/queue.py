@@ -9,8 +9,10 @@ import base64
 import binascii
 import json
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -107,6 +109,42 @@ def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
         first.apply_async(chain=others[::-1])
     except OperationalError as error:  # to our callers it is Redis, whatever stands between
         raise redis.ConnectionError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Onward:
+    """The message of the next task of a chain, and the queue that it goes to."""
+
+    queue: str
+    message: bytes
+
+
+def take_over(app: Celery, request: Any) -> Onward | None:  # noqa: ANN401 - Celery's context of a task
+    """Take the rest of a task's chain from Celery, which then publishes nothing; None if it was the last.
+
+    Celery would publish it when the task has ended. So it can go out with the lease of the unit (``PASS`` in
+    :mod:`~voxrelay.relay.scripts`): one question to Redis instead of two, and no wait for its disk.
+    """
+    if not request.chain:
+        return None
+    *rest, link = request.chain  # the next is at its end
+    request.chain = None
+    options = link["options"]
+    facts = {name: options[name] for name in ("task_id", "reply_to", "argsrepr", "kwargsrepr")}
+    family = {"root_id": request.root_id, "parent_id": request.id, "ignore_result": request.ignore_result}
+    headers, properties, body, _ = app.amqp.as_task_v2(
+        name=link["task"], kwargs=link["kwargs"], chain=rest, **facts, **family
+    )
+    queue = options["queue"]
+    kombus = {"delivery_info": {"exchange": "", "routing_key": queue}, "delivery_mode": 2, "priority": 0}
+    message = {
+        "body": base64.b64encode(json.dumps(body).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": {**properties, **kombus, "body_encoding": "base64", "delivery_tag": str(uuid.uuid4())},
+    }
+    return Onward(queue, json.dumps(message).encode())
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The whole way: four worker processes in four environments, a real Redis, a recording in and one out."""
 
-import contextlib
 import json
 import time
 from pathlib import Path
@@ -12,7 +11,6 @@ import soundfile
 
 from conftest import vox, vox_json
 from voxrelay import Producer
-from voxrelay.producer.session import Session
 from voxrelay.relay import config as configuration
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice, read_any
 from voxrelay.workers.runtime.loudness import follow, measure
@@ -92,8 +90,8 @@ def test_a_voice_is_prepared_once(
     assert output.read_bytes() == Path(conversion["output"]).read_bytes()
     for name, value in relay.items():
         monkeypatch.setenv(name, value)
-    with contextlib.closing(Session.open(configuration.load())) as session:
-        records = [session.ledger.summary(done["job"]) for done in (conversion, again)]
+    with Producer().conversion(again["job"]) as found:
+        records = [found.session.ledger.summary(done["job"]) for done in (conversion, again)]
     one, other = (json.loads(record["survey:speaker.resemblyzer"]) for record in records)
     assert one == other, "whom a conversion leaves is heard though the voice it goes to was there already"
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-3)

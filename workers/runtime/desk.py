@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast, get_args
 
@@ -19,6 +19,7 @@ from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
 from voxrelay.relay.errors import BadInputError, MissingError, StageError, VoxError
 from voxrelay.relay.job import Link, Part
+from voxrelay.relay.queue import Onward
 from voxrelay.relay.refused import put_aside
 from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.relay.work import Times, Work
@@ -30,6 +31,7 @@ from voxrelay.workers.runtime.pace import Pace
 from voxrelay.workers.runtime.stage import Stage, SurveyingStage, Unit
 
 log = logging.getLogger("voxrelay")
+Next = Callable[[], Onward | None]
 
 
 class Desk:
@@ -41,6 +43,7 @@ class Desk:
         self.stores = connect(config.redis)
         self.dispatch = Dispatch(self.stores, app, config)
         self.ledger = self.dispatch.ledger
+        self._queues_there = config.redis.broker == config.redis.jobs
         self.held: dict[UnitId, Lease] = {}
         self.host, self.process = socket.gethostname(), os.getpid()
         self._holding = threading.Lock()
@@ -48,8 +51,10 @@ class Desk:
         settings = config.pools[pool]
         self.batcher = Batcher(settings.batch, settings.wait, self._begin)
 
-    def handle(self, job: str, part: str, index: int, model: str, released: float) -> None:
+    def handle(self, job: str, part: str, index: int, model: str, released: float, onward: Next) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
+
+        ``onward`` takes the message of the next stage from Celery, so that it goes out as the lease is given up.
 
         Raises:
             VoxError: the unit could not be done; it is tried again, or its job has failed.
@@ -60,7 +65,7 @@ class Desk:
         named = {"job": job, "part": part, "index": index, "stage": self.name, "model": model}
         with about(**named), self._lease(UnitId(job, unit.part, index), model) as lease:
             try:
-                self._work(unit, model, released, lease)
+                self._work(unit, model, released, lease, onward)
             except (redis.RedisError, Ignore):
                 raise  # not the unit's fault: it is overdue when the lease has run out
             except MissingError as error:
@@ -112,7 +117,7 @@ class Desk:
             raise StageError("job was made under another contract", where=job, hint="same queues.yml on both sides")
         return Unit(manifest, cast("Part", part), index)
 
-    def _work(self, unit: Unit, model: str, released: float, lease: Lease) -> None:
+    def _work(self, unit: Unit, model: str, released: float, lease: Lease, onward: Next) -> None:
         """Fetch, compute, file; each moment is kept for the trace."""
         taken, last = time.time(), unit.manifest.links(unit.part)[-1].stage == self.name
         inputs = Inputs(self.stores, self.config, unit)
@@ -141,7 +146,7 @@ class Desk:
             self.dispatch.land(lease, work, blob)
             if unit.part == "window" and not unit.manifest.keep:
                 self.stores.tensors.delete(*unit.manifest.window_keys(unit.index))
-        elif not self.dispatch.pass_on(lease, work):
+        elif not self.dispatch.pass_on(lease, work, onward() if self._queues_there else None):
             self._take_back(unit, inputs.beside)
             raise Ignore  # the chain goes on from whoever has the unit now, if anybody
 

@@ -10,14 +10,14 @@ import time
 from typing import Any, cast
 
 import redis
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.exceptions import Ignore
 
 from voxrelay.relay import keys, presence
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import client
 from voxrelay.relay.errors import VoxError
-from voxrelay.relay.queue import make_app, task_name
+from voxrelay.relay.queue import make_app, take_over, task_name
 from voxrelay.workers.runtime import gate
 from voxrelay.workers.runtime.beat import Beat
 from voxrelay.workers.runtime.desk import Desk
@@ -103,10 +103,11 @@ def add_task(app: Celery, desk: Desk) -> None:
 
     @app.task(
         name=task_name(desk.name),
+        bind=True,
         throws=(VoxError, Ignore, redis.RedisError),
     )
-    def handle(job: str, part: str, index: int, model: str, released: float) -> None:
-        desk.handle(job, part, index, model, released)
+    def handle(self: Task, job: str, part: str, index: int, model: str, released: float) -> None:
+        desk.handle(job, part, index, model, released, lambda: take_over(app, self.request))
 
 
 def end_with_stdin() -> None:
