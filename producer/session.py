@@ -4,13 +4,10 @@ import getpass
 import socket
 from dataclasses import dataclass
 
-from celery import Celery
-
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import Stores, connect
 from voxrelay.relay.dispatch import Dispatch
 from voxrelay.relay.ledger import Ledger
-from voxrelay.relay.queue import make_app
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,6 @@ class Session:
 
     config: Config
     stores: Stores
-    app: Celery
     dispatch: Dispatch
 
     @classmethod
@@ -30,8 +26,8 @@ class Session:
             UnavailableError: no Redis answers.
 
         """
-        stores, app = connect(config.redis), make_app(config)
-        return cls(config, stores, app, Dispatch(stores, app, config))
+        stores = connect(config.redis)
+        return cls(config, stores, Dispatch(stores, config))
 
     @property
     def ledger(self) -> Ledger:
@@ -40,7 +36,6 @@ class Session:
 
     def close(self) -> None:
         """Let the connections go."""
-        self.app.close()
         self.stores.close()
 
 

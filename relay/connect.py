@@ -22,26 +22,27 @@ Client = Any
 
 @dataclass(frozen=True)
 class Stores:
-    """The persistent store of jobs and the short-lived one of tensors."""
+    """The persistent store of jobs, the short-lived one of tensors, and Celery's queues, which may be one of these."""
 
     jobs: Client
     tensors: Client
+    broker: Client
 
     def close(self) -> None:
         """Let the connections go."""
-        self.jobs.close()
-        self.tensors.close()
+        for opened in (self.jobs, self.tensors, self.broker):
+            opened.close()
 
 
 def connect(urls: Redis) -> Stores:
-    """Open both stores, one client for both where the URLs are equal.
+    """Open them, one client where URLs are equal.
 
     Raises:
         UnavailableError: no Redis answers.
 
     """
-    jobs = client(urls.jobs or "")
-    return Stores(jobs, jobs if urls.tensors == urls.jobs else client(urls.tensors or ""))
+    opened = {url: client(url or "") for url in dict.fromkeys((urls.jobs, urls.tensors, urls.broker))}
+    return Stores(opened[urls.jobs], opened[urls.tensors], opened[urls.broker])
 
 
 def client(url: str) -> Client:

@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from celery import Celery
-
-from voxrelay.relay import keys, scripts
+from voxrelay.relay import chain, keys, scripts
 from voxrelay.relay.config import Config, Stage
 from voxrelay.relay.connect import Stores
 from voxrelay.relay.job import Manifest, Part
 from voxrelay.relay.ledger import Ledger
-from voxrelay.relay.queue import Onward, send
 from voxrelay.relay.work import Work, when_filed
 
 # Units in flight until a reconciler has counted the workers.
@@ -66,8 +63,8 @@ class Lease:
 class Dispatch:
     """Releases units and keeps track of them; producer and workers share what it writes."""
 
-    def __init__(self, stores: Stores, app: Celery, config: Config) -> None:
-        self.stores, self.jobs, self.app, self.config = stores, stores.jobs, app, config
+    def __init__(self, stores: Stores, config: Config) -> None:
+        self.stores, self.jobs, self.config = stores, stores.jobs, config
         self.ledger = Ledger(stores.jobs, config)
         names = "RELEASE TAKE BEGIN COUNT PASS LAND GIVE_UP OVERDUE HURRY PREPARE PAUSE RESUME RENEW END"
         self._scripts = {name: self.jobs.register_script(getattr(scripts, name)) for name in names.split()}
@@ -112,16 +109,14 @@ class Dispatch:
             pipe.expire(keys.lease(str(lease.unit)), self.config.timeouts.lease)
         pipe.execute()
 
-    def pass_on(self, lease: Lease, work: Work, onward: Onward | None) -> bool:
+    def pass_on(self, lease: Lease, work: Work) -> bool:
         """Give a unit's lease up after a stage: the next one has the usual patience to take it.
-
-        ``onward``: its message, which is put into its queue as the lease goes; None: whoever asks sends it afterwards.
 
         Returns:
             False if another worker has taken the lease over, or the job has ended.
 
         """
-        facts = (work.stage, *work.pack(), *((onward.queue, onward.message) if onward else ()))
+        facts = (work.stage, *work.pack())
         return bool(self._run("PASS", lease.unit, lease.holder, self.config.timeouts.patience, *facts))
 
     def land(self, lease: Lease, work: Work, output: bytes) -> None:
@@ -249,4 +244,5 @@ class Dispatch:
         return self._scripts[script](args=plain)
 
     def _send(self, unit: UnitId) -> None:
-        send(self.app, self.ledger.manifest(unit.job), unit.part, unit.index)
+        message = chain.first(self.ledger.manifest(unit.job), unit.part, unit.index)
+        self.stores.broker.lpush(message.queue, message.raw)

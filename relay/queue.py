@@ -1,4 +1,4 @@
-"""Celery: the application, its queues, and the chain of a window.
+"""Celery: the application and its queues.
 
 The settings are those under which no work was lost or done twice when workers were killed:
 acknowledgement after the work, one message reserved per thread, redelivery after the visibility
@@ -9,29 +9,18 @@ import base64
 import binascii
 import json
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import redis
 from celery import Celery
-from kombu.exceptions import OperationalError
 from kombu.transport.redis import PRIORITY_STEPS, Channel
 
-from voxrelay.relay import keys
-from voxrelay.relay.config import Config, Stage
+from voxrelay.relay.config import Config
 from voxrelay.relay.connect import CONNECT_SECONDS, SOCKET_SECONDS, Client
-from voxrelay.relay.job import Manifest, Part
 
 SWEEP_SECONDS = 5
 HEALTH_SECONDS = 5
-
-
-def task_name(stage: Stage) -> str:
-    """Return the Celery task of a stage."""
-    return f"voxrelay.{stage}"
 
 
 def make_app(config: Config) -> Celery:
@@ -80,71 +69,6 @@ def broker_url(url: str) -> str:
     if parts.scheme == "rediss":
         return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **asked})))
     return url
-
-
-def send(app: Celery, manifest: Manifest, part: Part, index: int) -> None:
-    """Enqueue a window or a reference: its chain speaker -> content -> mel -> vocoder.
-
-    The messages hold names only; ``argsrepr`` and ``kwargsrepr`` are what a person reads in Flower.
-
-    Raises:
-        redis.ConnectionError: the broker does not answer.
-
-    """
-    names = {"job": manifest.id, "part": part, "index": index, "released": time.time()}
-    first, *others = (
-        app.signature(
-            task_name(link.stage),
-            kwargs={**names, "model": link.model},
-            queue=keys.queue(link.stage, link.model),
-            immutable=True,
-            argsrepr=f"{manifest.id} {part} {index}",
-            kwargsrepr=f"{link.stage} {link.model}",
-        )
-        for link in manifest.links(part)
-    )
-    for link in others:
-        link.freeze()  # gives it an id; Celery's own chain comes to the same, and copies each link several times
-    try:
-        first.apply_async(chain=others[::-1])
-    except OperationalError as error:  # to our callers it is Redis, whatever stands between
-        raise redis.ConnectionError(str(error)) from error
-
-
-@dataclass(frozen=True)
-class Onward:
-    """The message of the next task of a chain, and the queue that it goes to."""
-
-    queue: str
-    message: bytes
-
-
-def take_over(app: Celery, request: Any) -> Onward | None:  # noqa: ANN401 - Celery's context of a task
-    """Take the rest of a task's chain from Celery, which then publishes nothing; None if it was the last.
-
-    Celery would publish it when the task has ended. So it can go out with the lease of the unit (``PASS`` in
-    :mod:`~voxrelay.relay.scripts`): one question to Redis instead of two, and no wait for its disk.
-    """
-    if not request.chain:
-        return None
-    *rest, link = request.chain  # the next is at its end
-    request.chain = None
-    options = link["options"]
-    facts = {name: options[name] for name in ("task_id", "reply_to", "argsrepr", "kwargsrepr")}
-    family = {"root_id": request.root_id, "parent_id": request.id, "ignore_result": request.ignore_result}
-    headers, properties, body, _ = app.amqp.as_task_v2(
-        name=link["task"], kwargs=link["kwargs"], chain=rest, **facts, **family
-    )
-    queue = options["queue"]
-    kombus = {"delivery_info": {"exchange": "", "routing_key": queue}, "delivery_mode": 2, "priority": 0}
-    message = {
-        "body": base64.b64encode(json.dumps(body).encode()).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": headers,
-        "properties": {**properties, **kombus, "body_encoding": "base64", "delivery_tag": str(uuid.uuid4())},
-    }
-    return Onward(queue, json.dumps(message).encode())
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ return count
 """
 )
 
-# unit, holder, seconds until it is overdue [, stage, worker, its facts, line of the trace [, queue, message]]
+# unit, holder, seconds until it is overdue [, stage, worker, its facts, line of the trace]
 # -> 1, or 0 if the lease is another's
 PASS = (
     COMMON
@@ -121,7 +121,6 @@ if ARGV[4] then
   trace(id, part, index, ARGV[5], ARGV[6], ARGV[7])
   tell(id, part, index, ARGV[4], '')
 end
-if ARGV[8] then redis.call('LPUSH', ARGV[8], ARGV[9]) end
 return 1
 """
 )

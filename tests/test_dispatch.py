@@ -8,7 +8,6 @@ from voxrelay.producer.session import Session
 from voxrelay.relay import config as configuration
 from voxrelay.relay import keys
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
-from voxrelay.relay.queue import make_app
 from voxrelay.workers.content.stage import STAGE
 from voxrelay.workers.runtime.desk import Desk
 
@@ -64,7 +63,7 @@ def test_what_may_yet_share_a_batch_is_not_said_to_be_alone(dispatch: Dispatch, 
     pools = dispatch.config.pools
     pools = {**pools, "content": pools["content"].model_copy(update={"batch": batch})}
     config = dispatch.config.model_copy(update={"pools": pools})
-    desk = Desk(config, make_app(config), "content", STAGE, {})
+    desk = Desk(config, "content", STAGE, {})
     with desk._lease(UnitId(JOB, "window", 0), "mfcc"):
         assert len(noted(dispatch)) == (batch == 1)
         with desk._lease(UnitId(JOB, "window", 1), "mfcc"):

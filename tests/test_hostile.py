@@ -18,15 +18,12 @@ import hostile
 from conftest import vox, vox_json
 from limits import bench
 from limits.bench import Bench
-from servers import Server
 from voxrelay.producer.plan import plan_stages
 from voxrelay.producer.session import Session
 from voxrelay.producer.submit import submit
-from voxrelay.relay import config as configuration
-from voxrelay.relay import keys, message
+from voxrelay.relay import chain, keys, message
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import Link, Manifest, Source, Span
-from voxrelay.relay.queue import make_app, send
 from voxrelay.relay.tensors import Mel
 
 CHAIN = [
@@ -42,17 +39,12 @@ MEL = Mel(np.random.default_rng(0).standard_normal((441, 80)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def ours() -> dict[str, bytes]:
     """Messages as we send them, by queue: of a window whose first stages are done already."""
-    with Server(tmp_path_factory.mktemp("redis") / "of") as server:
-        config = configuration.load({"REDIS_URL": server.url})
-        session, found = Session.open(config), {}
-        for begin, link in enumerate(CHAIN):
-            manifest = Manifest(id="20250101-000000-0a1b2c3d", contract="", chain=CHAIN[begin:], windows=[WINDOW])
-            send(make_app(config), manifest, "window", 0)
-            queue = keys.queue(link.stage, link.model)
-            found[queue] = session.stores.tensors.rpop(queue)
-        session.close()
+    found = {}
+    for begin, link in enumerate(CHAIN):
+        manifest = Manifest(id="20250101-000000-0a1b2c3d", contract="", chain=CHAIN[begin:], windows=[WINDOW])
+        found[keys.queue(link.stage, link.model)] = chain.first(manifest, "window", 0).raw
     return found
 
 

@@ -5,21 +5,20 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast, get_args
 
 import redis
-from celery import Celery
 from celery.exceptions import Ignore
 
 from voxrelay.relay import flac
+from voxrelay.relay.chain import Message
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import connect
 from voxrelay.relay.dispatch import Dispatch, Lease, UnitId
 from voxrelay.relay.errors import BadInputError, MissingError, StageError, VoxError
 from voxrelay.relay.job import Link, Part
-from voxrelay.relay.queue import Onward
 from voxrelay.relay.refused import put_aside
 from voxrelay.relay.tensors import Audio, Tensor
 from voxrelay.relay.work import Times, Work
@@ -31,19 +30,18 @@ from voxrelay.workers.runtime.pace import Pace
 from voxrelay.workers.runtime.stage import Stage, SurveyingStage, Unit
 
 log = logging.getLogger("voxrelay")
-Next = Callable[[], Onward | None]
+Next = Callable[[], Message | None]
 
 
 class Desk:
     """Handles the units of one pool. Threads fetch and file side by side; their items meet in a batcher."""
 
-    def __init__(self, config: Config, app: Celery, pool: str, stage: Stage, models: dict[str, Any]) -> None:
+    def __init__(self, config: Config, pool: str, stage: Stage, models: dict[str, Any]) -> None:
         self.config, self.pool, self.stage, self.models = config, pool, stage, models
         self.name = config.served_by(pool)[0]
         self.stores = connect(config.redis)
-        self.dispatch = Dispatch(self.stores, app, config)
+        self.dispatch = Dispatch(self.stores, config)
         self.ledger = self.dispatch.ledger
-        self._queues_there = config.redis.broker == config.redis.jobs
         self.held: dict[UnitId, Lease] = {}
         self.host, self.process = socket.gethostname(), os.getpid()
         self._holding = threading.Lock()
@@ -54,7 +52,7 @@ class Desk:
     def handle(self, job: str, part: str, index: int, model: str, released: float, onward: Next) -> None:
         """Do the work of one message; a unit whose output exists is not computed again.
 
-        ``onward`` takes the message of the next stage from Celery, so that it goes out as the lease is given up.
+        ``onward`` takes the message of the next stage from Celery, so that it goes out with the output.
 
         Raises:
             VoxError: the unit could not be done; it is tried again, or its job has failed.
@@ -129,7 +127,7 @@ class Desk:
                 item = self.stage.read(unit, inputs, self.models[model])
                 fetched = time.time()
                 outcome = self._compute(unit, model, item, lease)
-        blob = self._file(unit, outcome, inputs.beside, last=last) if outcome else b""
+        blob = self._packed(unit, outcome, last=last) if outcome else b""
         started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)
         first = unit.manifest.links(unit.part)[0].stage == self.name
         queued = released if first else lease.filed or released
@@ -142,13 +140,17 @@ class Desk:
             times=Times(queued=queued, taken=taken, fetched=fetched, started=started, ended=ended, filed=time.time()),
         )
         self._tell(unit, work, outcome)
-        if last:
+        if not last:
+            if not self.dispatch.pass_on(lease, work):
+                raise Ignore  # the chain goes on from whoever has the unit now, if anybody
+            self._file(unit, blob, inputs.beside, onward())
+        elif unit.part == "reference":
+            self._file(unit, blob, inputs.beside, None)
+            self.dispatch.land(lease, work, b"")
+        else:
             self.dispatch.land(lease, work, blob)
-            if unit.part == "window" and not unit.manifest.keep:
+            if not unit.manifest.keep:
                 self.stores.tensors.delete(*unit.manifest.window_keys(unit.index))
-        elif not self.dispatch.pass_on(lease, work, onward() if self._queues_there else None):
-            self._take_back(unit, inputs.beside)
-            raise Ignore  # the chain goes on from whoever has the unit now, if anybody
 
     def _is_cached(self, unit: Unit, lease: Lease, *, last: bool) -> bool:
         """Whether this output was filed before; then the unit only passes through."""
@@ -174,25 +176,26 @@ class Desk:
         if not self.dispatch.begin(leases):
             raise Ignore
 
-    def _file(self, unit: Unit, outcome: Outcome, beside: Mapping[str, bytes], *, last: bool) -> bytes:
-        """Write an output once, and what belongs to it; a window's last is filed as it lands. Sound at rest is FLAC."""
+    def _packed(self, unit: Unit, outcome: Outcome, *, last: bool) -> bytes:
+        """Return an output as it is written. Sound at rest is FLAC."""
         output = outcome.output
-        if last and unit.part == "window":
-            return flac.pack(output.data, output.rate) if isinstance(output, Audio) else output.to_bytes()
-        blob = output.to_bytes()
-        lifetime = self.config.lifetimes.voices if unit.shared(self.name) else self.config.lifetimes.tensors
-        store = self.stores.tensors.pipeline() if beside else self.stores.tensors
-        for name, facts in beside.items():
-            store.set(name, facts, ex=lifetime)
-        store.set(unit.output_key(self.name), blob, nx=True, ex=lifetime)
-        if beside:
-            store.execute()
-        return blob
+        if last and unit.part == "window" and isinstance(output, Audio):
+            return flac.pack(output.data, output.rate)
+        return output.to_bytes()
 
-    def _take_back(self, unit: Unit, beside: Iterable[str]) -> None:
-        """Remove an output, and what was filed with it, that was written for a job after that had ended."""
-        if not unit.shared(self.name) and self.ledger.state(unit.manifest.id) != "running":
-            self.stores.tensors.delete(unit.output_key(self.name), *beside)
+    def _file(self, unit: Unit, blob: bytes, beside: Mapping[str, bytes], onward: Message | None) -> None:
+        """Write an output once, what belongs to it, and then the message of the stage that reads it."""
+        lifetime = self.config.lifetimes.voices if unit.shared(self.name) else self.config.lifetimes.tensors
+        together, writing = self.stores.broker is self.stores.tensors, self.stores.tensors.pipeline()
+        for name, facts in beside.items():
+            writing.set(name, facts, ex=lifetime)
+        if blob:
+            writing.set(unit.output_key(self.name), blob, nx=True, ex=lifetime)
+        if onward and together:
+            writing.lpush(onward.queue, onward.raw)
+        writing.execute()
+        if onward and not together:
+            self.stores.broker.lpush(onward.queue, onward.raw)
 
     def _record(self, unit: Unit, model: str, **facts: Any) -> Work:  # noqa: ANN401 - fields of Work
         return Work(

@@ -14,10 +14,11 @@ from celery import Celery, Task, signals
 from celery.exceptions import Ignore
 
 from voxrelay.relay import keys, presence
+from voxrelay.relay.chain import following, task_name
 from voxrelay.relay.config import Config
 from voxrelay.relay.connect import client
 from voxrelay.relay.errors import VoxError
-from voxrelay.relay.queue import make_app, take_over, task_name
+from voxrelay.relay.queue import make_app
 from voxrelay.workers.runtime import gate
 from voxrelay.workers.runtime.beat import Beat
 from voxrelay.workers.runtime.desk import Desk
@@ -60,7 +61,7 @@ def serve(config: Config, pool: str) -> None:
         presence.claim(client(config.redis.jobs or ""), config.contract)
         stage, models = prepare(config, pool)
         app = make_app(config)
-        desk = Desk(config, app, pool, stage, models)
+        desk = Desk(config, pool, stage, models)
         gate.guard(desk.refuse)
         add_task(app, desk)
         desk.metrics.announce(list(models))
@@ -107,7 +108,7 @@ def add_task(app: Celery, desk: Desk) -> None:
         throws=(VoxError, Ignore, redis.RedisError),
     )
     def handle(self: Task, job: str, part: str, index: int, model: str, released: float) -> None:
-        desk.handle(job, part, index, model, released, lambda: take_over(app, self.request))
+        desk.handle(job, part, index, model, released, lambda: following(self.request))
 
 
 def end_with_stdin() -> None:
