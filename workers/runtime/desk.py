@@ -186,7 +186,7 @@ class Desk:
     def _file(self, unit: Unit, blob: bytes, beside: Mapping[str, bytes], onward: Message | None) -> None:
         """Write an output once, what belongs to it, and then the message of the stage that reads it."""
         lifetime = self.config.lifetimes.voices if unit.shared(self.name) else self.config.lifetimes.tensors
-        together, writing = self.stores.broker is self.stores.tensors, self.stores.tensors.pipeline()
+        together, writing = self.stores.broker is self.stores.tensors, self.stores.tensors.pipeline(transaction=False)
         for name, facts in beside.items():
             writing.set(name, facts, ex=lifetime)
         if blob:
