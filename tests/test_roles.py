@@ -44,6 +44,8 @@ REFUSED: dict[str, list[tuple[str, ...]]] = {
         ("PUBLISH", CONTROL, "shutdown"),
         ("PSUBSCRIBE", CONTROL),
         ("SUBSCRIBE", EVENTS),
+        ("PUBLISH", EVENTS, ""),
+        ("SADD", f"_kombu.binding.{QUEUE}", ""),
         ("BRPOP", QUEUE, "1"),
         ("LINDEX", QUEUE, "0"),
         ("DEL", QUEUE),
