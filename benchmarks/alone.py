@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +61,7 @@ class Models:
         survey: tuple[float, ...] = ()
         if isinstance(model, FollowingMelModel):
             with self.timed("survey"):
-                heard = middles([windows[i] for i in spread(len(windows))])
-                survey = tuple(model.survey(heard))
-                whole = Audio(np.concatenate([sound.data for sound in heard]), clock.RATE)
-                target = replace(target, left=self.models["speaker"].embed([whole])[0].data)
+                survey = tuple(model.survey(middles([windows[i] for i in spread(len(windows))])))
         for sound in windows:
             with self.timed("content"):
                 said = content.STAGE.run(self.models["content"], "window", [Heard(sound, [])])[0]

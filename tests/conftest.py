@@ -102,6 +102,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "toy.py").write_text(TOY)
     config = yaml.safe_load((ROOT / "queues.yml").read_text())
     config["stages"]["content"]["toy"] = {"pool": "content", "file": "toy.py"}  # the one line of a new model
+    config["stages"]["mel"]["gr0"]["options"]["leave"] = 0.5
     config["limits"]["source"] = 40
     config["profile"] = "plain"
     (folder / "queues.yml").write_text(yaml.safe_dump(config))

@@ -81,20 +81,13 @@ def test_a_stage_can_be_replayed_from_what_was_kept(
 
 
 def test_a_voice_is_prepared_once(
-    conversion: dict[str, Any], relay: dict[str, str], male: Path, stranger: Path, monkeypatch: pytest.MonkeyPatch
+    conversion: dict[str, Any], relay: dict[str, str], male: Path, stranger: Path
 ) -> None:
     assert [work for work in conversion["stages"] if work["part"] == "reference"]
     output = conversion["folder"] / "second.wav"
     again = vox_json("convert", male, "--voice", stranger, "-o", output, env=relay)
     assert not [work for work in again["stages"] if work["part"] == "reference"]
     assert output.read_bytes() == Path(conversion["output"]).read_bytes()
-    for name, value in relay.items():
-        monkeypatch.setenv(name, value)
-    with Producer().conversion(again["job"]) as found:
-        records = [found.session.ledger.summary(done["job"]) for done in (conversion, again)]
-    one, other = (json.loads(record["survey:speaker.resemblyzer"]) for record in records)
-    assert one == other, "whom a conversion leaves is heard though the voice it goes to was there already"
-    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-3)
 
 
 def test_two_voices_are_blended(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
@@ -264,8 +257,17 @@ def test_less_similarity_goes_less_far(
     assert "above 0" in vox("convert", male, *options, env=relay, code=3).stderr
 
 
-def test_a_profile_is_a_chain_of_models(relay: dict[str, str], male: Path, female: Path, tmp_path: Path) -> None:
+def test_a_profile_is_a_chain_of_models(
+    relay: dict[str, str], male: Path, female: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in relay.items():
+        monkeypatch.setenv(name, value)
     options = ("convert", male, "--voice", female, "-o", tmp_path / "out.wav", "--profile")
     for name in ("lite", "full"):
-        assert vox_json(*options, name, env=relay)["models"] == configuration.load().chain(name)
+        done = vox_json(*options, name, env=relay)
+        assert done["models"] == configuration.load().chain(name)
+        with Producer().conversion(done["job"]) as found:
+            record = found.session.ledger.summary(done["job"])
+        voice = json.loads(record.get("survey:speaker.resemblyzer", "[]"))
+        assert len(voice) == (256 if name == "lite" else 0), "gr0 asks whom a conversion leaves, the voice known or not"
     assert "there are full, lite" in vox(*options, "none", env=relay, code=4).stderr

@@ -16,7 +16,7 @@ from voxrelay.training.mel.config import MelConfig
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
 from voxrelay.training.spectra import mel_centres
 from voxrelay.workers.mel.attention import spectra
-from voxrelay.workers.mel.networks import Network, beyond
+from voxrelay.workers.mel.networks import Network
 from voxrelay.workers.mel.pitch import Prosody, Register, register
 from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
@@ -49,10 +49,9 @@ class Told:
         """Move tensors to a device."""
         return Told(**{name: value.to(device) for name, value in vars(self).items()})
 
-    def said(self, network: Network, left: torch.Tensor | None = None) -> torch.Tensor:
-        """Let a network say it, float [batch, frames, 80]; ``left``: the voices that it was said in, [batch, 256]."""
-        voice = self.voice if left is None else beyond(self.voice, left, network.shape.leave)
-        whose = (voice, self.register, self.timbre, self.keys, self.values)
+    def said(self, network: Network) -> torch.Tensor:
+        """Let a network say it: float [batch, frames, 80]."""
+        whose = (self.voice, self.register, self.timbre, self.keys, self.values)
         made: torch.Tensor = network(self.content, self.prosody, *whose)
         return made
 

@@ -21,8 +21,7 @@ class Weights:
         mel: L1 of the log-mel spectrogram, and of its differences in time and over bands.
         feature: feature matching.
         adversarial: what the discriminators say.
-        voice: distance of the voice that Resemblyzer hears from the one that was asked for; of networks that are told
-            whom they leave, also by how much a conversion is nearer to that voice than the asked one is.
+        voice: distance of the voice that Resemblyzer hears from the one that was asked for.
         content: distance of what the content encoder hears from what was to be said.
         timbre: of conversions, L1 of their mean spectrum from that of what was said, moved by what lies between the
             timbres of the two voices.

@@ -39,9 +39,8 @@ class Learner:
         phase, begin = phases.at(self.config.phases, state.step)
         rate = phase.rate_at(state.step - begin)
         asked = told.joined(converted(told)) if phase.convert else told
-        left = told.voice.repeat(len(asked.voice) // len(told.voice), 1)
         with torch.set_grad_enabled(phase.generates), state.autocast():
-            made = asked.said(state.generator, left).float()
+            made = asked.said(state.generator).float()
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(told.mel, made.detach(), rate)
@@ -85,20 +84,10 @@ class Learner:
         whose, what = self._listen()
         with torch.no_grad():
             said = what(asked.mel[:own]).repeat(len(made) // own, 1, 1)
-        heard = whose(made)
-        alike = functional.cosine_similarity(heard, asked.voice, dim=-1)
         return {
-            "voice": 1 - alike.mean() + self._kept(heard[own:], asked, own),
+            "voice": 1 - functional.cosine_similarity(whose(made), asked.voice, dim=-1).mean(),
             "content": 1 - functional.cosine_similarity(what(made), said, dim=-1).mean(),
         }
-
-    def _kept(self, heard: torch.Tensor, asked: Told, own: int) -> torch.Tensor:
-        """Return by how much conversions are nearer to the voice they leave than the one they go to is."""
-        if not (self.config.shape.leave and len(heard)):
-            return heard.new_zeros(())
-        left, there = asked.voice[:own], asked.voice[own:]
-        near = functional.cosine_similarity(heard, left, dim=-1) - functional.cosine_similarity(there, left, dim=-1)
-        return near.clamp(min=0).sum() / len(asked.voice)
 
     def _judgement(self, true: torch.Tensor, made: torch.Tensor, own: int) -> Figures:
         judges = self.state.discriminators

@@ -53,7 +53,7 @@ class MelState(State):
             tensors["enter.weight"] = _widened(tensors["enter.weight"], before, shape)
             if not before.attention:
                 tensors |= self._looks()
-            before = replace(before, subbands=shape.subbands, attention=shape.attention, leave=shape.leave)
+            before = replace(before, subbands=shape.subbands, attention=shape.attention)
         if before != shape:
             raise BadConfigError(f"a network of {before}", where=str(path), hint=f"wanted: {shape}")
         self.generator.load_state_dict(tensors)

@@ -40,7 +40,6 @@ class Shape:
 
     subbands: ClassVar[int] = 0  # it is told the loudness of the whole alone
     attention: ClassVar[int] = 0  # and looks nothing up
-    leave: ClassVar[int] = 0  # nor is it told whom a conversion leaves
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
 

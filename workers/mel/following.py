@@ -50,13 +50,14 @@ class Following:
         network: one of :mod:`~voxrelay.workers.mel.networks`.
         content: name of the content model that it was trained on.
         placement: where it computes.
+        leave: how many times what lies between the source's voice and the target's the latter is moved on.
 
     """
 
-    def __init__(self, network: Network, content: str, placement: Placement) -> None:
+    def __init__(self, network: Network, content: str, placement: Placement, leave: float = 0.0) -> None:
         self._generate, self._content, self._features = placement.place(network), content, network.shape.features
         self._relative, self._subbands = network.relative, network.shape.subbands
-        self._attends, self._leave = network.shape.attention > 0, network.shape.leave
+        self._attends, self._leave = network.shape.attention > 0, leave
         self._natures: OrderedDict[str, Nature] = OrderedDict()
         self._listening = threading.Lock()
 

@@ -12,12 +12,16 @@ from voxrelay.workers.runtime.placement import CPU, Placement
 from voxrelay.workers.runtime.weights import find
 
 
-def load(weights: str = "gr0.safetensors", sha256: str = "", placement: Placement = CPU) -> Following:
+def load(
+    weights: str = "gr0.safetensors", sha256: str = "", leave: float = 0.0, placement: Placement = CPU
+) -> Following:
     """Load an acoustic model.
 
     Args:
         weights: what ``vox train mel`` exported; absolute, in the model folder, or shipped.
         sha256: what the file's hash must be; empty: any.
+        leave: how many times what lies between the source's voice and the target's the latter is moved on before it is
+            told; 0: as it is. More of it is more of the person, and less of the words.
         placement: where it computes.
 
     Raises:
@@ -25,4 +29,4 @@ def load(weights: str = "gr0.safetensors", sha256: str = "", placement: Placemen
         BadConfigError: the file holds no such model.
 
     """
-    return Following(*read(find(weights), "gr0", sha256=sha256), placement)
+    return Following(*read(find(weights), "gr0", sha256=sha256), placement, leave)

@@ -27,8 +27,6 @@ class Shape:
     ``timbre``: bands of the voice's mean spectrum that it holds beside the embedding; 0: it knows the embedding alone.
     ``subbands``: broad bands whose loudness comes in beside that of the whole.
     ``attention``: heads that look up how the voice says the like; 0: none does.
-    ``leave``: how many times what lies between the source's embedding and the voice's the latter is moved on; 0: nobody
-    has to say whom a conversion leaves.
     """
 
     features: int = 96
@@ -40,7 +38,6 @@ class Shape:
     timbre: int = 0
     subbands: int = 0
     attention: int = 0
-    leave: int = 0
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 

@@ -55,7 +55,7 @@ def read(path: Path, model: str, sha256: str = "") -> tuple[Network, str]:
         raise BadConfigError(f"no network of {model}", where=str(path)) from error
 
 
-def beyond(voices: torch.Tensor, left: torch.Tensor, times: int) -> torch.Tensor:
+def beyond(voices: torch.Tensor, left: torch.Tensor, times: float) -> torch.Tensor:
     """Move voices on, away from those that are left, by so many times what lies between the two.
 
     A network says less of a voice than it is told, and keeps some of the source's; guidance, as Ho and Salimans have it

@@ -27,8 +27,10 @@ class SpeakerStage:
     """Sound of a reference -> Voice; voices of all references -> Voice."""
 
     def survey(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> None:
-        """Embed the recording that a window is of, so that a later stage knows whose voice a conversion leaves."""
-        if unit.part == "window" and unit.manifest.source:
+        """Embed the recording that a window is of, if the acoustic model asks whose voice a conversion leaves."""
+        mel = unit.manifest.model("mel")
+        asked = bool(mel) and bool(inputs.config.model("mel", mel).options.get("leave"))
+        if asked and unit.part == "window" and unit.manifest.source:
             inputs.survey(f"speaker.{unit.manifest.model('speaker')}", lambda sounds: _speaker(model, sounds))
 
     def read(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> Audio | Blend:  # noqa: ARG002

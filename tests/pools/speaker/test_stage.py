@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from voxrelay.relay import config as configuration
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import Link, Manifest, Reference, Source, Span
 from voxrelay.relay.tensors import Audio, Voice
@@ -50,8 +51,12 @@ def test_only_equal_lengths_share_a_bucket() -> None:
 class Surveyed(Inputs):
     """Inputs of a recording of two windows, of which nothing was measured yet."""
 
-    def __init__(self, *sounds: Audio) -> None:
+    def __init__(self, *sounds: Audio, leave: float = 0.5) -> None:
         self.sounds, self.found = list(sounds), dict[str, list[float]]()
+        loaded = configuration.load({})
+        gr0 = loaded.model("mel", "gr0")
+        models = {"gr0": gr0.model_copy(update={"options": {**gr0.options, "leave": leave}})}
+        self.config = loaded.model_copy(update={"stages": {**loaded.stages, "mel": models}})
 
     def survey(self, name: str, measure: Callable[[list[Audio]], list[float]]) -> list[float]:
         """Measure."""
@@ -62,7 +67,7 @@ def unit(*, part: str = "window", source: bool = True) -> Unit:
     manifest = Manifest(
         id="20250101-000000-0a1b2c3d",
         contract="",
-        chain=[Link(stage="speaker", model="counting")],
+        chain=[Link(stage="speaker", model="counting"), Link(stage="mel", model="gr0")],
         windows=[Span(start=0, length=320, keep_from=0, keep_to=320)],
         references=[Reference(digest="0" * 32, seconds=0.02, weight=1.0)],
         source=Source(name="any", rate=16_000, channels=1, seconds=0.02) if source else None,
@@ -79,8 +84,10 @@ def test_who_speaks_a_recording_is_heard_in_all_that_is_surveyed_of_it() -> None
     assert model.batches == [1]
 
 
-def test_nobody_is_heard_of_references_and_of_content_without_a_recording() -> None:
-    inputs = Surveyed(Audio(np.ones(2, np.float32), 16_000))
+def test_nobody_is_heard_of_references_without_a_recording_and_for_a_model_that_does_not_ask() -> None:
+    inputs, silent = (Surveyed(Audio(np.ones(2, np.float32), 16_000), leave=leave) for leave in (0.5, 0.0))
+    STAGE.survey(unit(), silent, Counting())
+    assert silent.found == {}
     STAGE.survey(unit(part="reference"), inputs, Counting())
     STAGE.survey(unit(source=False), inputs, Counting())
     assert inputs.found == {}
