@@ -53,8 +53,8 @@ class MelStage:
             raise BadInputError(
                 "content without the recording it is of", hint="this model follows its melody: vox convert"
             )
-        if leaves := inputs.surveyed(f"speaker.{unit.manifest.model('speaker')}"):
-            target = replace(target, left=np.array(leaves, dtype=np.float32))
+        if inputs.leaves and (left := inputs.surveyed(f"speaker.{unit.manifest.model('speaker')}")):
+            target = replace(target, left=np.array(left, dtype=np.float32))
         survey, sound = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey), inputs.sound()
         melody = model.melody(sound, survey, target)
         inputs.beside[unit.manifest.melody_key(unit.index)] = melody.to_bytes()

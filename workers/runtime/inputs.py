@@ -42,6 +42,13 @@ class Inputs:
         self.bytes_read = 0
         self.beside: dict[str, bytes] = {}
 
+    @property
+    def leaves(self) -> bool:
+        """Whether the acoustic model asks whose voice a conversion leaves, which the speaker stage surveys."""
+        manifest = self.unit.manifest
+        mel = manifest.model("mel")
+        return bool(mel and manifest.source and self.config.model("mel", mel).options.get("leave"))
+
     def tensor(self, kind: type[T], name: str) -> T:
         """Read a tensor of the unit by its key, as :meth:`tensors`."""
         return self.tensors(kind, [name], self._samples())[0]

@@ -28,9 +28,7 @@ class SpeakerStage:
 
     def survey(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> None:
         """Embed the recording that a window is of, if the acoustic model asks whose voice a conversion leaves."""
-        mel = unit.manifest.model("mel")
-        asked = bool(mel) and bool(inputs.config.model("mel", mel).options.get("leave"))
-        if asked and unit.part == "window" and unit.manifest.source:
+        if unit.part == "window" and inputs.leaves:
             inputs.survey(f"speaker.{unit.manifest.model('speaker')}", lambda sounds: _speaker(model, sounds))
 
     def read(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> Audio | Blend:  # noqa: ARG002

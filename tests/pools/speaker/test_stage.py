@@ -57,6 +57,7 @@ class Surveyed(Inputs):
         gr0 = loaded.model("mel", "gr0")
         models = {"gr0": gr0.model_copy(update={"options": {**gr0.options, "leave": leave}})}
         self.config = loaded.model_copy(update={"stages": {**loaded.stages, "mel": models}})
+        self.unit = unit()
 
     def survey(self, name: str, measure: Callable[[list[Audio]], list[float]]) -> list[float]:
         """Measure."""
@@ -89,7 +90,8 @@ def test_nobody_is_heard_of_references_without_a_recording_and_for_a_model_that_
     STAGE.survey(unit(), silent, Counting())
     assert silent.found == {}
     STAGE.survey(unit(part="reference"), inputs, Counting())
-    STAGE.survey(unit(source=False), inputs, Counting())
+    inputs.unit = unit(source=False)
+    STAGE.survey(inputs.unit, inputs, Counting())
     assert inputs.found == {}
 
 
