@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from voxrelay.relay import keys
+from voxrelay.relay.chain import task_name
 from voxrelay.relay.config import STAGES, Stage
 from voxrelay.relay.errors import BadInputError
 from voxrelay.relay.job import JOB_ID, Part
 
 LONGEST = 32_768  # bytes; a window's first message has about 3,000
-TASK = "voxrelay."
 CONTROL = "celery.pidbox"
 REPLIES = "reply.celery.pidbox"
 T = TypeVar("T", bound="_Exact")
@@ -212,7 +212,7 @@ def _check_chain(task: str, body: _Body, queue: str) -> None:
     steps = [(task, body.kwargs, queue), *((link.task, link.kwargs, link.options.queue) for link in rest)]
     stages: list[Stage] = []
     for name, names, where in steps:
-        stage = next((stage for stage in STAGES if name == TASK + stage), None)
+        stage = next((stage for stage in STAGES if name == task_name(stage)), None)
         if stage is None or where != keys.queue(stage, names.model):
             raise BadInputError(f"task {name!r:.80} of model {names.model} for queue {where!r:.80}")
         if (names.job, names.part, names.index) != (body.kwargs.job, body.kwargs.part, body.kwargs.index):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from voxrelay.relay import keys, presence
 from voxrelay.relay.config import Config, Stage
-from voxrelay.relay.connect import Client, client
+from voxrelay.relay.connect import Client, connect
 from voxrelay.relay.presence import Presence
 from voxrelay.relay.queue import Waiting, unacknowledged, waiting
 
@@ -104,9 +104,8 @@ class Observer:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        urls = config.redis
-        found = {url: client(url or "") for url in {urls.jobs, urls.tensors, urls.broker}}
-        self.jobs, self.tensors, self.broker = found[urls.jobs], found[urls.tensors], found[urls.broker]
+        stores = connect(config.redis)
+        self.jobs, self.tensors, self.broker = stores.jobs, stores.tensors, stores.broker
 
     def look(self) -> Overview:
         """Look at it now.

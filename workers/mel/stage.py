@@ -53,7 +53,7 @@ class MelStage:
             raise BadInputError(
                 "content without the recording it is of", hint="this model follows its melody: vox convert"
             )
-        if inputs.leaves and (left := inputs.surveyed(f"speaker.{unit.manifest.model('speaker')}")):
+        if inputs.speaker and (left := inputs.surveyed(inputs.speaker)):
             target = replace(target, left=np.array(left, dtype=np.float32))
         survey, sound = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey), inputs.sound()
         melody = model.melody(sound, survey, target)

@@ -38,6 +38,7 @@ class Desk:
 
     def __init__(self, config: Config, pool: str, stage: Stage, models: dict[str, Any]) -> None:
         self.config, self.pool, self.stage, self.models = config, pool, stage, models
+        self._surveying = stage if isinstance(stage, SurveyingStage) else None
         self.name = config.served_by(pool)[0]
         self.stores = connect(config.redis)
         self.dispatch = Dispatch(self.stores, config)
@@ -119,15 +120,15 @@ class Desk:
         """Fetch, compute, file; each moment is kept for the trace."""
         taken, last = time.time(), unit.manifest.links(unit.part)[-1].stage == self.name
         inputs = Inputs(self.stores, self.config, unit)
-        if isinstance(self.stage, SurveyingStage):
-            self.stage.survey(unit, inputs, self.models[model])
+        if self._surveying:
+            self._surveying.survey(unit, inputs, self.models[model])
         cached, outcome, fetched = self._is_cached(unit, lease, last=last), None, taken
         if not cached:
             with self.batcher.arrival():
                 item = self.stage.read(unit, inputs, self.models[model])
                 fetched = time.time()
                 outcome = self._compute(unit, model, item, lease)
-        blob = self._packed(unit, outcome, last=last) if outcome else b""
+        blob = _packed(outcome.output) if outcome else b""
         started, ended = (outcome.started, outcome.ended) if outcome else (fetched, fetched)
         first = unit.manifest.links(unit.part)[0].stage == self.name
         queued = released if first else lease.filed or released
@@ -175,13 +176,6 @@ class Desk:
         """Note what is computed now; nothing is if all its jobs have ended."""
         if not self.dispatch.begin(leases):
             raise Ignore
-
-    def _packed(self, unit: Unit, outcome: Outcome, *, last: bool) -> bytes:
-        """Return an output as it is written. Sound at rest is FLAC."""
-        output = outcome.output
-        if last and unit.part == "window" and isinstance(output, Audio):
-            return flac.pack(output.data, output.rate)
-        return output.to_bytes()
 
     def _file(self, unit: Unit, blob: bytes, beside: Mapping[str, bytes], onward: Message | None) -> None:
         """Write an output once, what belongs to it, and then the message of the stage that reads it."""
@@ -233,3 +227,8 @@ class Desk:
             again = self.dispatch.postpone(lease, self.name, str(error))
         if again:
             self.metrics.retried(model)
+
+
+def _packed(output: Tensor) -> bytes:
+    """Return an output as it is written. Sound at rest is FLAC."""
+    return flac.pack(output.data, output.rate) if isinstance(output, Audio) else output.to_bytes()

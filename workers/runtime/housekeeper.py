@@ -7,7 +7,6 @@ import time
 import redis
 
 from voxrelay.relay import keys, presence
-from voxrelay.relay.connect import client
 from voxrelay.workers.runtime.desk import Desk
 
 log = logging.getLogger("voxrelay")
@@ -25,7 +24,7 @@ class Housekeeper:
         self.desk, self.jobs, self.tensors = desk, desk.stores.jobs, desk.stores.tensors
         self.config, self.dispatch = desk.config, desk.dispatch
         self.name = f"{desk.host}:{desk.process}"
-        self._broker = client(desk.config.redis.broker or "")
+        self._broker = desk.stores.broker
         self._servers: dict[str, str] = {}
         self._swept = self._renewed = 0.0
         self._unknown: set[str] = set()

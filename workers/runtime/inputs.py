@@ -43,11 +43,12 @@ class Inputs:
         self.beside: dict[str, bytes] = {}
 
     @property
-    def leaves(self) -> bool:
-        """Whether the acoustic model asks whose voice a conversion leaves, which the speaker stage surveys."""
+    def speaker(self) -> str:
+        """The survey of who speaks the recording, by the speaker stage; empty if the acoustic model does not ask."""
         manifest = self.unit.manifest
         mel = manifest.model("mel")
-        return bool(mel and manifest.source and self.config.model("mel", mel).options.get("leave"))
+        asked = mel and manifest.source and self.config.model("mel", mel).options.get("leave")
+        return f"speaker.{manifest.model('speaker')}" if asked else ""
 
     def tensor(self, kind: type[T], name: str) -> T:
         """Read a tensor of the unit by its key, as :meth:`tensors`."""

@@ -28,8 +28,8 @@ class SpeakerStage:
 
     def survey(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> None:
         """Embed the recording that a window is of, if the acoustic model asks whose voice a conversion leaves."""
-        if unit.part == "window" and inputs.leaves:
-            inputs.survey(f"speaker.{unit.manifest.model('speaker')}", lambda sounds: _speaker(model, sounds))
+        if unit.part == "window" and inputs.speaker:
+            inputs.survey(inputs.speaker, lambda sounds: _speaker(model, sounds))
 
     def read(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> Audio | Blend:  # noqa: ARG002
         """Fetch a reference's sound, or the voices of all references."""
