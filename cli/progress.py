@@ -83,10 +83,16 @@ class _Bars:
 
 
 class StageBars(_Bars):
-    """One bar for each stage that has something to do, on the error stream."""
+    """One bar for each stage that has something to do, on the error stream; the table follows."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._ahead = threading.Thread(target=_import_table, daemon=True)
 
     def update(self, step: Step) -> None:
         """Show that a stage ended on one window or reference."""
+        if not self._quiet and self._ahead.ident is None:
+            self._ahead.start()  # while others compute: at the end somebody would wait for it
         self._show(f"{_PARTS[step.part]}: {step.stage}", step.done, step.total)
 
 
@@ -148,6 +154,11 @@ def print_works(works: Iterable[Work]) -> None:
             if mine:
                 table.add_row(label, *_summary(mine))
     _console().print(table)
+
+
+def _import_table() -> None:
+    import rich.console
+    import rich.table  # noqa: F401 - both are for print_works
 
 
 def _console() -> "Console":

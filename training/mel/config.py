@@ -29,6 +29,7 @@ class Weights:
             what was said, moved in the same way.
         likes: the same, moved by what lies between how the two voices say the like elsewhere; of networks with
             attention.
+        reading: divergence (nats) of the sounds that a reader takes it for from those that it takes what was said for.
 
     """
 
@@ -40,6 +41,7 @@ class Weights:
     timbre: Weight = 0.0
     bands: Weight = 0.0
     likes: Weight = 0.0
+    reading: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

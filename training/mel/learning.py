@@ -26,12 +26,15 @@ class Learner:
     Args:
         state: what is trained.
         listen: makes the frozen listeners to voice and content, when a phase first asks them.
+        read: makes the frozen reader.
 
     """
 
-    def __init__(self, state: MelState, listen: Callable[[], tuple[Listener, Listener]]) -> None:
+    def __init__(
+        self, state: MelState, listen: Callable[[], tuple[Listener, Listener]], read: Callable[[], Listener]
+    ) -> None:
         self.state, self.config = state, state.config
-        self._listen = cache(listen)
+        self._listen, self._read = cache(listen), cache(read)
 
     def learn(self, told: Told) -> Figures:
         """Take one step; gives the losses before it, unweighted, and the norms of the gradients; scalars."""
@@ -68,6 +71,8 @@ class Learner:
             parts |= self._judgement(asked.mel[:own], made, own)
         if phase.heard:
             parts |= self._hearing(asked, made, own)
+        if phase.weights.reading > 0:
+            parts["reading"] = misread(self._read(), asked, made, own)
         if phase.convert:
             parts |= shifts(asked, made, own)
         weights = asdict(phase.weights)
@@ -106,6 +111,14 @@ def distance(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     parts = [functional.l1_loss(made, true)]
     parts += [functional.l1_loss(made.diff(dim=axis), true.diff(dim=axis)) for axis in (1, 2)]
     return torch.stack(parts).sum()
+
+
+def misread(read: Listener, asked: Told, made: torch.Tensor, own: int) -> torch.Tensor:
+    """Compare the sounds that a reader takes what was made for with those it takes the first ``own`` true mels for."""
+    with torch.no_grad():
+        said = read(asked.mel[:own] - asked.timbre[:own, None]).repeat(len(made) // own, 1, 1)
+    found = read(made - asked.timbre[:, None])
+    return functional.kl_div(found, said, reduction="none", log_target=True).sum(dim=-1).mean()
 
 
 def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:

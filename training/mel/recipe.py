@@ -18,6 +18,7 @@ from voxrelay.training.mel.ears import ContentEar, VoiceEar
 from voxrelay.training.mel.learning import Figures, Learner
 from voxrelay.training.mel.listening import Listener, Lite
 from voxrelay.training.mel.material import Material
+from voxrelay.training.mel.reading import reader
 from voxrelay.training.mel.state import MelState
 from voxrelay.training.mel.validation import Validation
 from voxrelay.workers.content import encoder
@@ -77,7 +78,11 @@ class MelRecipe:
         self._batches = Batches(sources, config.seed)
         self._validation = Validation(cache, found, real.speakers, held, config.shape)
         self.state = MelState(config, device)
-        self._learner = Learner(self.state, lambda: self._listeners(cache, found, weights))
+        self._learner = Learner(
+            self.state,
+            listen=lambda: self._listeners(cache, found, weights),
+            read=lambda: reader(cache, found, held, config.content).to(device),
+        )
 
     def _listeners(self, cache: Cache, found: Material, weights: Path) -> tuple[VoiceEar, ContentEar]:
         voice, content = VoiceEar(cache, found.mels), ContentEar(cache, found.mels, encoder.read(weights))
