@@ -1,8 +1,9 @@
 """What it costs to hand one tensor to another process: by name beside the message, and inside the message.
 
 A worker of one thread in a process of its own takes Celery messages as a pool does, and reads the tensor that one
-names; all processes have the memory allocator set as pools have. A hop lasts from the tensor to an array that can be
-computed with; both clocks are this machine's.
+names; all processes have the memory allocator set as pools have. What is named goes out with its message as a pool
+sends it, an empty hop is such a message alone, and what is inside a message is sent by Celery. A hop lasts from the
+tensor to an array that can be computed with; both clocks are this machine's.
 """
 
 import base64
@@ -12,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import numpy as np
 from bench import Report, Row, Size, main, ratio
@@ -23,25 +26,27 @@ from celery import Celery
 
 from voxrelay.fleet import environments
 from voxrelay.fleet.server import Server
+from voxrelay.relay import chain
 from voxrelay.relay import config as configuration
 from voxrelay.relay.config import Config, Redis
 from voxrelay.relay.connect import client
 from voxrelay.relay.queue import make_app
 from voxrelay.relay.tensors import Content
 
-QUEUE, ARRIVED, KEY = "hop", "hop:arrived", "hop:tensor"
+QUEUE, TASK, ARRIVED, KEY = "hop", "voxrelay.hop", "hop:arrived", "hop:tensor"
 FRAMES, LITE, CONTENTVEC, LARGE = 256, 96, 768, 3072  # a window's; features; 1.5 MB in float16, as networks give it
 NAMED, EMPTY, JSON, PICKLE = "named", "empty", "json", "pickle"
 LIFETIME = 60
 
 
-def application(config: Config) -> tuple[Celery, dict[str, Callable[[object], None]]]:
-    """Make voxrelay's Celery application, and the tasks that the worker answers to, by name."""
+def application(config: Config) -> Celery:
+    """Make voxrelay's Celery application, and the task that the worker answers to."""
     app = make_app(config)
     # Pickle only to be compared with, between two processes of this script; voxrelay accepts JSON alone.
     app.conf.update(accept_content=["json", "pickle"])
     store = client(config.redis.tensors or "")
 
+    @app.task(name=TASK, ignore_result=True)
     def read(kind: str, given: object) -> None:
         if kind == NAMED:
             found = Content.from_bytes(store.get(given)).data
@@ -53,20 +58,22 @@ def application(config: Config) -> tuple[Celery, dict[str, Callable[[object], No
         arrived = time.perf_counter()
         store.rpush(ARRIVED, json.dumps([arrived, float(found.flat[0])]))
 
-    task = app.task(name="voxrelay.hop", ignore_result=True)(read)
-    sends = {
-        kind: lambda given, kind=kind: task.apply_async(
-            (kind, given), queue=QUEUE, serializer="pickle" if kind == PICKLE else "json"
-        )
-        for kind in (NAMED, EMPTY, JSON, PICKLE)
-    }
-    return app, sends
+    return app
+
+
+def message(kind: str, given: object) -> chain.Message:
+    """Write the message that a pool sends when the task before has ended."""
+    options = {"queue": QUEUE, "argsrepr": "", "kwargsrepr": "", "task_id": str(uuid.uuid4()), "reply_to": ""}
+    task = {"task": TASK, "args": [], "kwargs": {"kind": kind, "given": given}, "options": options}
+    found = chain.following(SimpleNamespace(chain=[task], root_id="", id=""))
+    if found is None:
+        raise RuntimeError("a chain of one task without a message")
+    return found
 
 
 def serve(config: Config) -> None:
     """Work as a pool does."""
-    app, _ = application(config)
-    worker = app.Worker(
+    worker = application(config).Worker(
         pool="threads",
         concurrency=2,
         queues=[QUEUE],
@@ -82,22 +89,23 @@ class Hops:
     """Sends tensors to the worker and tells how long each took, in seconds."""
 
     def __init__(self, config: Config) -> None:
-        _, self.sends = application(config)
+        self.task = application(config).tasks[TASK]
         self.store = client(config.redis.tensors or "")
 
     def time(self, kind: str, tensor: Content) -> float:
         """Hand a tensor over."""
         self.store.delete(KEY)
         began = time.perf_counter()
-        if kind == NAMED:
-            self.store.set(KEY, tensor.to_bytes(), nx=True, ex=LIFETIME)
-            self.sends[kind](KEY)
-        elif kind == EMPTY:
-            self.sends[kind]("")
-        elif kind == JSON:
-            self.sends[kind](base64.b64encode(tensor.data.tobytes()).decode())
+        if kind in (NAMED, EMPTY):
+            sending = self.store.pipeline(transaction=False)
+            if kind == NAMED:
+                sending.set(KEY, tensor.to_bytes(), nx=True, ex=LIFETIME)
+            onward = message(kind, KEY)
+            sending.lpush(onward.queue, onward.raw).execute()
         else:
-            self.sends[kind](tensor.data.tobytes())
+            raw = tensor.data.tobytes()
+            given = base64.b64encode(raw).decode() if kind == JSON else raw
+            self.task.apply_async((kind, given), queue=QUEUE, serializer=kind)
         _, answer = self.store.blpop([ARRIVED])
         arrived, value = json.loads(answer)
         if kind != EMPTY and value != float(tensor.data.flat[0]):

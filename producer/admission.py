@@ -1,5 +1,8 @@
 """Admission: a job is taken on if it can be finished, and then it is not lost."""
 
+import functools
+from typing import Literal
+
 import redis
 
 from voxrelay.producer.session import Session
@@ -65,18 +68,25 @@ def on_disk(jobs: Client) -> bool:
         UnavailableError: the disk does not answer in time.
 
     """
+    promise = _promise(jobs)
+    if promise == "asked" and not jobs.execute_command("WAITAOF", 1, 0, _DISK_SECONDS * 1000)[0]:
+        raise UnavailableError(f"Redis did not write to disk within {_DISK_SECONDS} s", hint="is its disk full?")
+    return promise != "never"
+
+
+@functools.lru_cache(maxsize=8)
+def _promise(jobs: Client) -> Literal["never", "always", "asked"]:
+    """Find out, once for each client, whether a Redis answers when a write is on disk: when it is asked, or always."""
     facts = {**jobs.info("server"), **jobs.info("persistence")}
     if not facts.get("aof_enabled"):
-        return False
+        return "never"
     version = tuple(int(part) for part in str(facts["redis_version"]).split(".")[:2])
     if version >= _OWN_DISK:
-        if not jobs.execute_command("WAITAOF", 1, 0, _DISK_SECONDS * 1000)[0]:
-            raise UnavailableError(f"Redis did not write to disk within {_DISK_SECONDS} s", hint="is its disk full?")
-        return True
+        return "asked"
     try:
-        return bool(jobs.config_get("appendfsync").get("appendfsync") == "always")
+        return "always" if jobs.config_get("appendfsync").get("appendfsync") == "always" else "never"
     except redis.ResponseError:  # a managed Redis that does not say
-        return False
+        return "never"
 
 
 def _left(jobs: Client) -> list[int]:

@@ -193,6 +193,8 @@ class Batch:
             conversion = Conversion(self.session, entry.job)
             conversion.resume()
             self._launch(_Flight(row, entry, conversion))
+            for ended in self.session.ledger.done(entry.job):
+                self._tally.count(entry.job, *ended)
             return True
         if state in ("running", "paused", "done", "failed"):
             self.session.dispatch.end(entry.job, "cancelled")
@@ -219,8 +221,6 @@ class Batch:
         job = flight.conversion.job
         self._flying[job] = flight
         self._tally.launch(flight.row, flight.conversion.manifest)
-        for ended in self.session.ledger.done(job):
-            self._tally.count(job, *ended)
 
     def _listen(self, seconds: float) -> set[str]:
         """Wait for any stage to end on anything; returns the jobs that may have ended, all of them if nothing did."""
@@ -256,7 +256,7 @@ class Batch:
                 continue
             flight = self._flying[job]
             try:
-                flight.conversion.fetch(flight.row.output)
+                flight.conversion.save(flight.row.output)
             except UnavailableError:
                 raise
             except VoxError as error:

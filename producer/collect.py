@@ -38,6 +38,10 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+def ignore(_: object) -> None:
+    """Tell nobody."""
+
+
 class Watch:
     """Follows one job without touching it."""
 
@@ -57,7 +61,9 @@ class Watch:
         return state
 
     def _catch_up(self) -> None:
-        """Count what was done before anybody looked, or since."""
+        """Count what was done before anybody looked, or since; nobody need count what nobody is told."""
+        if self.on_progress is ignore:
+            return
         for part, index, stage in self.ledger.done(self.job):
             if index not in self._done.get((part, stage), ()):
                 self._count(part, index, stage)

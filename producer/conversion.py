@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from voxrelay.producer.collect import Collector, OnProgress, Watch
+from voxrelay.producer.collect import Collector, OnProgress, Watch, ignore
 from voxrelay.producer.join import Joiner
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.level import Samples
@@ -35,10 +35,6 @@ class Result:
     notes: tuple[str, ...]
     gaps: tuple[tuple[float, float], ...]
     works: tuple[Work, ...] = field(repr=False)
-
-
-def ignore(_: object) -> None:
-    """Tell nobody."""
 
 
 class Conversion:
@@ -87,6 +83,11 @@ class Conversion:
             self.session.dispatch.end(self.job, "collected")
 
     def fetch(self, output: str | Path, on_progress: OnProgress = ignore) -> Result:
+        """Write the sound to a file, as :meth:`save`, and tell what came of it."""
+        self.save(output, on_progress)
+        return self.result(Path(output))
+
+    def save(self, output: str | Path, on_progress: OnProgress = ignore) -> None:
         """Write the sound to a file, which appears when it is complete; goes on where a fetch was interrupted.
 
         Raises:
@@ -98,9 +99,9 @@ class Conversion:
         with Partial.open(Path(output), self.manifest.request) as partial:
             if partial.job != self.job:
                 partial.claim(self.job)
-            return self.fetch_into(partial, on_progress)
+            self.save_into(partial, on_progress)
 
-    def fetch_into(self, partial: Partial, on_progress: OnProgress = ignore, keeper: Keeper | None = None) -> Result:
+    def save_into(self, partial: Partial, on_progress: OnProgress = ignore, keeper: Keeper | None = None) -> None:
         """Append to a partial file what it does not hold yet, and finish it."""
         with Collector(self.session, self.job, on_progress) as collector:
             joiner, first = self._continued(partial, collector)
@@ -111,10 +112,16 @@ class Conversion:
                 partial.write(joiner.add(_sound(blob)))
                 if index:  # the last window written stays: its end is needed to go on after an interruption
                     collector.acknowledge(index - 1, joiner.shift)
-            result = self._result(partial.path)
             partial.finish(Provenance.of(self.manifest))
             self.session.dispatch.end(self.job, "collected")
-        return result
+
+    def result(self, output: Path) -> Result:
+        """Tell what came of it, and what each stage did; its output was saved there."""
+        spans = [self.manifest.windows[index] for index in self.session.ledger.gaps(self.job)]
+        gaps = tuple((span.keep_from / clock.RATE, span.keep_to / clock.RATE) for span in spans)
+        models: dict[str, str] = {link.stage: link.model for link in self.manifest.chain}
+        works = tuple(self.session.ledger.works(self.job))
+        return Result(self.job, output, self.source.seconds, models, self.notes, gaps, works)
 
     def pause(self) -> None:
         """Stop work on it after the windows at hand; ``resume`` goes on."""
@@ -174,13 +181,6 @@ class Conversion:
         where = self.session.ledger.summary(self.job).get("output", "elsewhere")
         raise BadInputError(f"{written} of its windows were fetched already, to {where}", where=self.job,
                             hint="fetch it there, to the same file")  # fmt: skip
-
-    def _result(self, output: Path) -> Result:
-        spans = [self.manifest.windows[index] for index in self.session.ledger.gaps(self.job)]
-        gaps = tuple((span.keep_from / clock.RATE, span.keep_to / clock.RATE) for span in spans)
-        models: dict[str, str] = {link.stage: link.model for link in self.manifest.chain}
-        works = tuple(self.session.ledger.works(self.job))
-        return Result(self.job, output, self.source.seconds, models, self.notes, gaps, works)
 
 
 def _sound(blob: bytes) -> Samples | None:

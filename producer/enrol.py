@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from voxrelay.producer import quality, saved
 from voxrelay.producer.collect import OnProgress
 from voxrelay.producer.pitch import Register
 from voxrelay.producer.producer import Producer
+from voxrelay.producer.provenance import own_version
 from voxrelay.producer.recording import Recording
 from voxrelay.producer.saved import Facts, Maker, SavedVoice
 from voxrelay.producer.voice import TargetVoice, at_one_level, find_recordings, notes_on, survey_all
@@ -41,7 +41,7 @@ def enrol(producer: Producer, name: str, files: Sequence[str], on_progress: OnPr
     facts = Facts(
         name=name,
         added=time.strftime("%Y-%m-%d"),
-        version=version("voxrelay"),
+        version=own_version(),
         seconds=len(samples) / clock.RATE,
         speech=0.0,
         pitch=Register.of(samples),

@@ -10,8 +10,8 @@ import numpy as np
 
 from voxrelay.fleet import local
 from voxrelay.producer.batch import Batch, OnStanding, Outcome, links
-from voxrelay.producer.collect import Collector, OnProgress, Progress
-from voxrelay.producer.conversion import Conversion, Result, ignore
+from voxrelay.producer.collect import Collector, OnProgress, Progress, ignore
+from voxrelay.producer.conversion import Conversion, Result
 from voxrelay.producer.journal import Journal
 from voxrelay.producer.keep import Keeper
 from voxrelay.producer.output import check_writable
@@ -112,7 +112,7 @@ class Producer:
             with self._session(plan.manifest.chain) as session:
                 conversion = self._continue(session, partial, plan) or self._begin(session, partial, plan)
                 try:
-                    result = conversion.fetch_into(partial, on_progress, keeper)
+                    conversion.save_into(partial, on_progress, keeper)
                 except BaseException as error:
                     if keep or self.cold:
                         partial.discard()
@@ -124,7 +124,7 @@ class Producer:
                 finally:
                     if self.cold:
                         _forget_voice(session, plan)
-                return result
+                return conversion.result(partial.path)
 
     def submit(
         self,

@@ -5,6 +5,7 @@ and Ogg as a Vorbis comment, MP3 as an ID3 tag), as one line that people and :fu
 for the honest: whoever copies the samples leaves it behind.
 """
 
+import functools
 import re
 import time
 from collections.abc import Mapping
@@ -26,6 +27,12 @@ _NOTE = re.compile(
 _LONGEST = 2_000  # characters of a comment that are looked at
 
 
+@functools.cache
+def own_version() -> str:
+    """Return the version of voxrelay; its metadata are looked for once, which takes milliseconds."""
+    return version("voxrelay")
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What made a sound file: version, day and models. The day is the job's: a job gives one file, whenever fetched."""
@@ -39,12 +46,12 @@ class Provenance:
         """Return what a job's output says."""
         day = manifest.id[:8]
         models: dict[str, str] = {link.stage: link.model for link in manifest.chain}
-        return cls(version("voxrelay"), f"{day[:4]}-{day[4:6]}-{day[6:]}", models)
+        return cls(own_version(), f"{day[:4]}-{day[4:6]}-{day[6:]}", models)
 
     @classmethod
     def today(cls) -> Self:
         """Return what sound says that was made outside of a conversion."""
-        return cls(version("voxrelay"), time.strftime("%Y-%m-%d"), {})
+        return cls(own_version(), time.strftime("%Y-%m-%d"), {})
 
     def __str__(self) -> str:
         models = "".join(f", {stage} {model}" for stage, model in self.models.items())

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voxrelay.producer.output import beside
 from voxrelay.producer.pitch import Register
+from voxrelay.producer.provenance import own_version
 from voxrelay.producer.voice import Clip, cut_clips
 from voxrelay.relay import clock, flac, home, safetensors
 from voxrelay.relay.config import Config, Stage
@@ -95,7 +95,7 @@ class SavedVoice:
         """
         name = self.facts.name
         clips = cut_sound(name, self.arrays["sound"].tobytes(), config, share)
-        known = _digest(clips) == self.facts.clips and self.facts.version == version("voxrelay")
+        known = _digest(clips) == self.facts.clips and self.facts.version == own_version()
         if not known or self._lengths() != (len(clips), *_frames(clips[0])):
             return clips
         return [Clip(clip.samples, clip.reference, self._prepared(config, i)) for i, clip in enumerate(clips)]

@@ -84,7 +84,9 @@ def reader(cache: Cache, material: Material, without: Collection[str], content: 
     else:
         _learn(found, _lessons(material, [clip for clip in cache.clips if clip.speaker not in without]))
         save_file(found.state_dict(), path)
-    return found.eval().requires_grad_(False)  # noqa: FBT003 - torch's signature
+    found.eval()
+    found.requires_grad_(False)  # noqa: FBT003 - torch's signature
+    return found
 
 
 def _learn(found: Reader, lessons: list[Lesson]) -> None:
@@ -95,10 +97,10 @@ def _learn(found: Reader, lessons: list[Lesson]) -> None:
             group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * step / _STEPS)) / 2
         loss = functional.nll_loss(found(mel).flatten(0, 1), sounds.flatten())
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         if step % _SAY_EVERY == _SAY_EVERY - 1:
-            _log.info("reader: %d of %d steps, %.2f nats", step + 1, _STEPS, float(loss))
+            _log.info("reader: %d of %d steps, %.2f nats", step + 1, _STEPS, float(loss.detach()))
 
 
 def _batches(lessons: list[Lesson]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
