@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from voxrelay.workers.runtime.inputs import middles, spread
 from voxrelay.workers.runtime.loading import load_model
 from voxrelay.workers.runtime.model import Clip, ExcitedVocoderModel, FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import CPU
+from voxrelay.workers.speaker import stage as speaker
 from voxrelay.workers.vocoder import excitation
 from voxrelay.workers.vocoder import stage as vocoder
 from voxrelay.workers.vocoder.stage import Spectrum
@@ -45,6 +47,7 @@ class Models:
         self.models: dict[str, Any] = {
             stage: load_model(stage, name, config.model(stage, name), CPU) for stage, name in config.chain().items()
         }
+        self.leaves = bool(config.model("mel", config.chain()["mel"]).options.get("leave"))
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -61,7 +64,11 @@ class Models:
         survey: tuple[float, ...] = ()
         if isinstance(model, FollowingMelModel):
             with self.timed("survey"):
-                survey = tuple(model.survey(middles([windows[i] for i in spread(len(windows))])))
+                surveyed = middles([windows[i] for i in spread(len(windows))])
+                survey = tuple(model.survey(surveyed))
+                if self.leaves:
+                    left = speaker.embed_recording(self.models["speaker"], surveyed)
+                    target = replace(target, left=np.array(left, dtype=np.float32))
         for sound in windows:
             with self.timed("content"):
                 said = content.STAGE.run(self.models["content"], "window", [Heard(sound, [])])[0]

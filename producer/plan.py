@@ -83,7 +83,7 @@ def plan_conversion(
     recording = survey(source, config.limits.shortest, config.limits.source)
     target = part_of_the_way(recording, _voices(config, voice), similarity, config)
     manifest = _manifest(config, chain, _windows(config, recording), target, recording)
-    wishes = {"allow_gaps": allow_gaps, "keep": keep, "transpose": transpose}
+    wishes = {"allow_gaps": allow_gaps, "keep": keep, "transpose": transpose, "similarity": similarity}
     return Plan(manifest.model_copy(update=wishes), target, recording)
 
 

@@ -73,7 +73,8 @@ class Manifest(_Record):
 
     ``allow_gaps``: a window that is given up becomes silence rather than fail the job. ``keep``: what
     passes between the stages stays until the window is collected. ``transpose``: semitones by which the
-    source's melody is moved; None: into the target's register.
+    source's melody is moved; None: into the target's register. ``similarity``: how far it goes from the source's voice,
+    which is among the references if that is not all the way.
     """
 
     id: str = Field(pattern=JOB_ID.pattern)
@@ -86,6 +87,7 @@ class Manifest(_Record):
     allow_gaps: bool = False
     keep: bool = False
     transpose: float | None = Field(default=None, ge=-TRANSPOSED, le=TRANSPOSED)
+    similarity: float = Field(default=1.0, gt=0, le=1)
 
     @cached_property
     def voice_id(self) -> str:

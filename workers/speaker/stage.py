@@ -29,7 +29,7 @@ class SpeakerStage:
     def survey(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> None:
         """Embed the recording that a window is of, if the acoustic model asks whose voice a conversion leaves."""
         if unit.part == "window" and inputs.speaker:
-            inputs.survey(inputs.speaker, lambda sounds: _speaker(model, sounds))
+            inputs.survey(inputs.speaker, lambda sounds: embed_recording(model, sounds))
 
     def read(self, unit: Unit, inputs: Inputs, model: SpeakerModel) -> Audio | Blend:  # noqa: ARG002
         """Fetch a reference's sound, or the voices of all references."""
@@ -54,7 +54,7 @@ class SpeakerStage:
         model.embed([noise()])
 
 
-def _speaker(model: SpeakerModel, sounds: list[Audio]) -> list[float]:
+def embed_recording(model: SpeakerModel, sounds: list[Audio]) -> list[float]:
     """Embed sounds of one recording; nothing where nobody speaks."""
     try:
         [voice] = model.embed([Audio(np.concatenate([sound.data for sound in sounds]), sounds[0].rate)])

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from voxrelay.workers.vocoder.spectra import SHORTEST, Spectra
 
-_MOST = 2.0  # of a natural logarithm, 17 dB: what has to be raised by more is the generator's
+MOST = 2.0  # of a natural logarithm, 17 dB: what has to be raised by more is the generator's
 _SOFT = 0.3  # of the same: over how much of it the one gives way to the other
-_LOWEST = -4.0  # so far the recording is lowered at most
+LOWEST = -4.0  # so far the recording is lowered at most
 _OWN = 1.0  # so far the generator's is moved, either way
 
 
@@ -42,7 +42,12 @@ class Excited(nn.Module):
         with torch.autocast(sound.device.type, enabled=False):
             lent, made, mel = self.spectra.of(excitation), self.spectra.of(sound.float()), mel.float()
             raised, moved = self.spectra.lacking(lent, mel), self.spectra.lacking(made, mel)
-            share = functional.avg_pool1d(torch.sigmoid((_MOST - raised) / _SOFT), 3, 1, 1, count_include_pad=False)
-            said = lent * self.spectra.by_bin(share) * self.spectra.by_bin(raised.clamp(_LOWEST, _MOST + 1)).exp()
+            share = functional.avg_pool1d(lent_share(raised), 3, 1, 1, count_include_pad=False)
+            said = lent * self.spectra.by_bin(share) * self.spectra.by_bin(raised.clamp(LOWEST, MOST + 1)).exp()
             rest = made * (1 - self.spectra.by_bin(share)) * self.spectra.by_bin(moved.clamp(-_OWN, _OWN)).exp()
             return self.spectra.sound(said + rest)
+
+
+def lent_share(raised: torch.Tensor) -> torch.Tensor:
+    """Say how much of each band is the recording's, 0 to 1, that would have to be raised by so much; same shape."""
+    return torch.sigmoid((MOST - raised) / _SOFT)

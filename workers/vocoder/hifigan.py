@@ -12,6 +12,7 @@ from voxrelay.workers.vocoder.generator import VARIANTS, Generator
 from voxrelay.workers.vocoder.neural import ExcitedNeural, Neural
 from voxrelay.workers.vocoder.noise import NoisePhases
 from voxrelay.workers.vocoder.published import Published, configuration_of, fill
+from voxrelay.workers.vocoder.smoothed import Smoothed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +38,8 @@ def load(
         corrections: how often the sound is brought nearer to its mel, see
             :mod:`~voxrelay.workers.vocoder.corrected`; 0: the generator as published.
         noise_phases: whether noise is kept from repeating itself, see :mod:`~voxrelay.workers.vocoder.noise`.
-        excited: whether the source's waveform is lent to it, see :mod:`~voxrelay.workers.vocoder.excited`.
+        excited: whether the source's waveform is lent to it, see :mod:`~voxrelay.workers.vocoder.excited` and
+            :mod:`~voxrelay.workers.vocoder.smoothed`.
         placement: where it computes.
 
     Raises:
@@ -61,4 +63,5 @@ def load(
     said: nn.Module = NoisePhases(generator, mel_filters()) if noise_phases else generator
     said = Excited(said, mel_filters()) if excited else said
     said = Corrected(said, mel_filters(), corrections) if corrections else said
+    said = Smoothed(said, mel_filters()) if excited else said
     return (ExcitedNeural if excited else Neural)("hifigan", said, placement)
