@@ -62,11 +62,14 @@ def waiting(producer: Producer, session: Session, source: Path, voice: Path, job
 
 
 def work_off(conversions: Sequence[Conversion], most: int = 10**9) -> float:
-    """Let all jobs go, and wait until so many windows are done, or all; return windows a second, then remove them."""
-    before = left(conversions)
-    began = time.perf_counter()
+    """Let all jobs go, and wait until so many windows are done, or all; return windows a second, then remove them.
+
+    The clock starts when all go: each that is let go is a write to the disk, which is no matter of how many wait.
+    """
     for conversion in conversions:
         conversion.resume()
+    before = left(conversions)
+    began = time.perf_counter()
     while (now := left(conversions)) > max(before - most, 0):
         time.sleep(0.05)
     seconds = time.perf_counter() - began
