@@ -37,15 +37,12 @@ class Smoothed(nn.Module):
         self.generator, self.spectra = generator, Spectra(filters)
         self.register_buffer("kernel", torch.outer(_bell(_BANDS), _bell(_FRAMES))[None, None], persistent=False)
 
-    def forward(self, mel: torch.Tensor, excitation: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, mel: torch.Tensor, *excitation: torch.Tensor) -> torch.Tensor:
         """Generate; with an excitation, float32 [batch, 256 * frames], from a mel that has more of its spectrum."""
-        if excitation is None:
-            sound: torch.Tensor = self.generator(mel)
-            return sound
-        if excitation.shape[-1] >= SHORTEST:
-            mel = self.kept(mel, excitation)
-        said: torch.Tensor = self.generator(mel, excitation)
-        return said
+        if excitation and excitation[0].shape[-1] >= SHORTEST:
+            mel = self.kept(mel, *excitation)
+        sound: torch.Tensor = self.generator(mel, *excitation)
+        return sound
 
     def kept(self, mel: torch.Tensor, excitation: torch.Tensor) -> torch.Tensor:
         """Return the mel, nearer to the excitation's wherever that is the one to be heard."""
