@@ -207,8 +207,8 @@ def measure(size: Size) -> Report:
         ]
     bias = (
         "against us by a hop's two processes where SET and GET have one with warm caches. For us, in the last two "
-        "rows, by a message that Celery need not write. The first two rows are differences of two hops of milliseconds: on a "
-        "busy machine their noise is larger than what they tell."
+        "rows, by a message that Celery need not write. The first two rows are differences of two hops of "
+        "milliseconds: on a busy machine their noise is larger than what they tell."
     )
     return Report(rows, bias)
 
