@@ -62,12 +62,15 @@ environments: .venv/user
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
 	@touch $@
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, every `vox` would compile anew, for half a second.
+INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python --constraint requirements.lock
 .venv/user: .venv/uv pyproject.toml requirements.lock
-	$(UV) pip install --quiet --python .venv/bin/python --constraint requirements.lock --editable .
+	$(INSTALL) --editable .
+	.venv/bin/python -m compileall -q api $(ROOMS)
 	@touch $@
 
 .venv/dev: .venv/user
-	$(UV) pip install --quiet --python .venv/bin/python --constraint requirements.lock --editable ".[dev]"
+	$(INSTALL) --editable ".[dev]"
 	@touch $@
 
 # Resolve every lock anew, with the CPU build of torch: its build tag is cut off, the machine chooses it.
