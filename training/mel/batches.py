@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from voxrelay.relay.tensors import MEL
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.draw import Draw
 from voxrelay.training.mel.config import MelConfig
+from voxrelay.training.mel.lent import Lender
 from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
 from voxrelay.training.spectra import mel_centres
 from voxrelay.workers.mel.attention import spectra
@@ -33,7 +34,8 @@ class Told:
 
     ``content`` [batch, frames, features], ``prosody`` [batch, frames, 3 + subbands], ``voice`` [batch, 256],
     ``register`` [batch, 2], ``timbre`` [batch, 80], ``keys`` [batch, rows, features], ``values`` [batch, rows, 80],
-    ``mel`` [batch, frames, 80].
+    ``mel`` [batch, frames, 80]; ``lent``, of its shape, what is lent to what the next speaker of the batch says; empty
+    where nothing is.
     """
 
     content: torch.Tensor
@@ -44,6 +46,7 @@ class Told:
     keys: torch.Tensor
     values: torch.Tensor
     mel: torch.Tensor
+    lent: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def to(self, device: torch.device) -> "Told":
         """Move tensors to a device."""
@@ -125,11 +128,25 @@ class Batches:
     def __init__(self, sources: Mapping["Source", float], seed: int) -> None:
         self._sources, self._shares, self._seed = list(sources), list(sources.values()), seed
 
-    def batch(self, step: int, size: int, frames: int) -> Told:
-        """Draw the batch of a step: crops of so many mel frames."""
+    def batch(self, step: int, size: int, frames: int, *, lend: bool = False) -> Told:
+        """Draw the batch of a step: crops of so many mel frames; with ``lend``, what their conversions are lent."""
         random = np.random.default_rng([self._seed, step])
-        places = random.choice(len(self._sources), size, p=self._shares)
-        return stack([self._sources[place].crop(random, frames) for place in places])
+        sources = [self._sources[place] for place in random.choice(len(self._sources), size, p=self._shares)]
+        crops, places = [], []
+        for source in sources:
+            places.append(source.place(random, frames))
+            crops.append(source.tell(random, *places[-1], frames))
+        told = stack(crops)
+        if not lend:
+            return told
+        registers = [Register(*row) for row in told.register.tolist()]
+        lent = [
+            source.lent(*place, frames, own, goal)
+            for source, place, own, goal in zip(
+                sources, places, registers, [registers[-1], *registers[:-1]], strict=True
+            )
+        ]
+        return replace(told, lent=torch.from_numpy(np.stack(lent)))
 
 
 class Source:
@@ -139,10 +156,7 @@ class Source:
         self._material, self._config = material, config
         self._draw = Draw(cache, without, config.shares, config.exponent)
         self.speakers = Speakers(cache, material)
-
-    def crop(self, random: np.random.Generator, frames: int) -> list[Floats]:
-        """Draw a crop of so many mel frames, and what is told of it."""
-        return self.tell(random, *self.place(random, frames), frames)
+        self.lent = Lender.of(cache, material.prosody).mel
 
     def place(self, random: np.random.Generator, frames: int) -> tuple[Clip, int]:
         """Draw a clip and the first of so many mel frames of it."""

@@ -55,6 +55,7 @@ class MelPhase(Phase):
         discriminate: whether the discriminators are trained.
         convert: whether every crop is said in another speaker's voice as well. There is no mel to compare that
             with: discriminators, voice and content judge it.
+        lend: whether conversions are judged as they are heard where the vocoder is lent the source's waveform.
 
     """
 
@@ -63,6 +64,7 @@ class MelPhase(Phase):
     weights: Weights = Weights()
     discriminate: bool = False
     convert: bool = False
+    lend: bool = False
 
     @property
     def generates(self) -> bool:

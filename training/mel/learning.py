@@ -10,6 +10,7 @@ from torch.nn import functional
 from voxrelay.training import losses, phases
 from voxrelay.training.mel.batches import Told
 from voxrelay.training.mel.config import MelPhase
+from voxrelay.training.mel.lent import heard
 from voxrelay.training.mel.state import MelState
 from voxrelay.workers.mel.attention import attend
 from voxrelay.workers.mel.timbre import loud
@@ -44,6 +45,9 @@ class Learner:
         asked = told.joined(converted(told)) if phase.convert else told
         with torch.set_grad_enabled(phase.generates), state.autocast():
             made = asked.said(state.generator).float()
+        if len(told.lent):
+            own = len(told.mel)
+            made = torch.cat([made[:own], heard(made[own:], told.lent)])
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(told.mel, made.detach(), rate)
@@ -130,8 +134,8 @@ def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:
     """
     true, between = asked.mel[:own], (asked.timbre[own:] - asked.timbre[:own])[:, None]
     off = made[own:] - true - between
-    heard = loud(true).float()[..., None]
-    means = (off * heard).sum(dim=1) / heard.sum(dim=1)
+    louder = loud(true).float()[..., None]
+    means = (off * louder).sum(dim=1) / louder.sum(dim=1)
     found = {"timbre": means.abs().mean(), "bands": _broadly(off)}
     if asked.keys.shape[1]:
         like, _ = attend(asked.content, asked.keys, asked.values)  # how each voice says it elsewhere

@@ -100,7 +100,8 @@ class MelRecipe:
     def feed(self, steps: range) -> Iterator[Told]:
         """Draw the batches of steps of one phase."""
         phase, _ = phases.at(self.phases, steps.start)
-        return feed(lambda step: self._batches.batch(step, phase.batch, phase.crop), steps, self._device)
+        lend = phase.convert and phase.lend
+        return feed(lambda step: self._batches.batch(step, phase.batch, phase.crop, lend=lend), steps, self._device)
 
     def learn(self, batch: Told) -> Figures:
         """Take one step."""

@@ -35,7 +35,7 @@ class Smoothed(nn.Module):
     def __init__(self, generator: nn.Module, filters: NDArray[np.float32]) -> None:
         super().__init__()
         self.generator, self.spectra = generator, Spectra(filters)
-        self.register_buffer("kernel", torch.outer(_bell(_BANDS), _bell(_FRAMES))[None, None], persistent=False)
+        self.register_buffer("kernel", kernel(), persistent=False)
 
     def forward(self, mel: torch.Tensor, *excitation: torch.Tensor) -> torch.Tensor:
         """Generate; with an excitation, float32 [batch, 256 * frames], from a mel that has more of its spectrum."""
@@ -48,11 +48,28 @@ class Smoothed(nn.Module):
         """Return the mel, nearer to the excitation's wherever that is the one to be heard."""
         with torch.autocast(mel.device.type, enabled=False):
             mel = mel.float()
-            raised = self.spectra.lacking(self.spectra.of(excitation), mel)
-            gains = raised.clamp(LOWEST, MOST)
-            around = functional.pad(gains[:, None], (_REACH,) * 4, mode="replicate")
-            smooth = functional.conv2d(around, self.kernel)[:, 0]
-            return mel + lent_share(raised) * (smooth - gains)
+            return mel + broader(self.spectra.lacking(self.spectra.of(excitation), mel), self.kernel)
+
+
+def broader(raised: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Say what makes gains as broad as a network knows them, where a recording is lent.
+
+    Args:
+        raised: by how much its spectrum has to be raised, natural logarithm, [batch, 80, frames].
+        kernel: that of :func:`kernel`.
+
+    Returns:
+        what is to be added to the mel, of the same shape.
+
+    """
+    gains = raised.clamp(LOWEST, MOST)
+    around = functional.pad(gains[:, None], (_REACH,) * 4, mode="replicate")
+    return lent_share(raised) * (functional.conv2d(around, kernel)[:, 0] - gains)
+
+
+def kernel() -> torch.Tensor:
+    """Return what gains are smoothed by, float32 [1, 1, bands, frames]."""
+    return torch.outer(_bell(_BANDS), _bell(_FRAMES))[None, None]
 
 
 def _bell(deviation: float) -> torch.Tensor:
