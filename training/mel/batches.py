@@ -139,12 +139,10 @@ class Batches:
         told = stack(crops)
         if not lend:
             return told
-        registers = [Register(*row) for row in told.register.tolist()]
+        registers = ([Register(*row) for row in who.register.tolist()] for who in (told, converted(told)))
         lent = [
             source.lent(*place, frames, own, goal)
-            for source, place, own, goal in zip(
-                sources, places, registers, [registers[-1], *registers[:-1]], strict=True
-            )
+            for source, place, own, goal in zip(sources, places, *registers, strict=True)
         ]
         return replace(told, lent=torch.from_numpy(np.stack(lent)))
 
@@ -156,7 +154,7 @@ class Source:
         self._material, self._config = material, config
         self._draw = Draw(cache, without, config.shares, config.exponent)
         self.speakers = Speakers(cache, material)
-        self.lent = Lender.of(cache, material.prosody).mel
+        self.lent = Lender(cache, material.prosody).mel
 
     def place(self, random: np.random.Generator, frames: int) -> tuple[Clip, int]:
         """Draw a clip and the first of so many mel frames of it."""
@@ -204,6 +202,17 @@ class Source:
         return np.array(
             [known.median + doubt * random.normal(), known.spread * np.exp(3 * doubt * random.normal())], np.float32
         )
+
+
+def converted(told: Told) -> Told:
+    """Ask for the same in the voice of the next speaker of the batch, the melody moved into their register."""
+    names = ("voice", "register", "timbre", "keys", "values")
+    whose = {name: getattr(told, name).roll(1, dims=0) for name in names}
+    register = whose["register"]
+    middle, spread = told.register[:, None].unbind(dim=-1)
+    pitch = (told.prosody[..., 0] - middle) / spread * register[:, 1:] + register[:, :1]
+    prosody = torch.cat([pitch[..., None], told.prosody[..., 1:]], -1)
+    return replace(told, **whose, prosody=prosody)
 
 
 def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]:

@@ -1,14 +1,14 @@
 """One step of learning to speak: what is computed, and which network moves."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 
 import torch
 from torch.nn import functional
 
 from voxrelay.training import losses, phases
-from voxrelay.training.mel.batches import Told
+from voxrelay.training.mel.batches import Told, converted
 from voxrelay.training.mel.config import MelPhase
 from voxrelay.training.mel.lent import heard
 from voxrelay.training.mel.state import MelState
@@ -155,14 +155,3 @@ def _broadly(off: torch.Tensor) -> torch.Tensor:
     """Average how far broad bands are off by time, and their differences in time."""
     broad = off.unflatten(-1, (_BROAD, -1)).mean(dim=-1)
     return broad.abs().mean() + broad.diff(dim=1).abs().mean()
-
-
-def converted(told: Told) -> Told:
-    """Ask for the same in the voice of the next speaker of the batch, the melody moved into their register."""
-    names = ("voice", "register", "timbre", "keys", "values")
-    whose = {name: getattr(told, name).roll(1, dims=0) for name in names}
-    register = whose["register"]
-    middle, spread = told.register[:, None].unbind(dim=-1)
-    pitch = (told.prosody[..., 0] - middle) / spread * register[:, 1:] + register[:, :1]
-    prosody = torch.cat([pitch[..., None], told.prosody[..., 1:]], -1)
-    return replace(told, **whose, prosody=prosody)

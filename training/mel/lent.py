@@ -5,7 +5,7 @@ broad features (:mod:`voxrelay.workers.vocoder.smoothed`). A network that learns
 what it says, makes up for what smoothing takes, and leaves to the waveform what that has.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -32,12 +32,7 @@ class Lender:
 
     cache: Cache
     prosody: Features
-    spectra: Spectra
-
-    @classmethod
-    def of(cls, cache: Cache, prosody: Features) -> "Lender":
-        """Lend recordings of a cache."""
-        return cls(cache, prosody, Spectra(mel_filters()))
+    spectra: Spectra = field(default_factory=lambda: Spectra(mel_filters()))
 
     def mel(self, clip: Clip, start: int, frames: int, own: Register, goal: Register) -> Floats:
         """Return the log-mel of mel frames of a clip at another pitch, float32 [frames, 80].

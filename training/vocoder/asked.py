@@ -17,9 +17,8 @@ from voxrelay.relay.tensors import MEL
 from voxrelay.training import held_back, level
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, Source, Told, stack
+from voxrelay.training.mel.batches import Batches, Source, Told, converted, stack
 from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase
-from voxrelay.training.mel.learning import converted
 from voxrelay.training.mel.listening import Lite
 from voxrelay.training.spectra import MARGIN
 from voxrelay.training.vocoder.config import VocoderConfig

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 from voxrelay.relay import clock
 from voxrelay.relay.corpus import COLUMNS
+from voxrelay.training import checkpoint
 from voxrelay.training.cache import Cache, Clip
+from voxrelay.workers.content import encoder
 
 
 def tone(seed: int, seconds: float, rate: int = clock.SOUND_RATE) -> NDArray[np.float32]:
@@ -44,6 +47,14 @@ def cache(
         sounds.append(np.zeros_like(sound) if f"s{i}" in silent else sound)
         start += len(sound)
     return Cache(folder, tuple(clips), np.concatenate(sounds), rate)
+
+
+def listened(folder: Path, listener: encoder.Shape) -> Cache:
+    """Make a cache at 16 kHz of four speakers, beside it an untrained ``listener.safetensors`` of that shape."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    checkpoint.write_half(encoder.Encoder(listener), vars(listener), folder / "listener.safetensors")
+    return cache(speakers=4, seconds=2.0, folder=folder, rate=clock.RATE)
 
 
 def write(folder: Path, splits: dict[str, str], rate: int = 16_000) -> Path:

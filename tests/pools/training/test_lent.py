@@ -8,9 +8,7 @@ import pytest
 import torch
 from test_mel import LISTENER, TINY, recipe
 
-from voxrelay.relay import clock
 from voxrelay.relay.tensors import MEL
-from voxrelay.training import checkpoint
 from voxrelay.training.cache import Cache
 from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, Source
@@ -18,7 +16,6 @@ from voxrelay.training.mel.config import Weights
 from voxrelay.training.mel.lent import Lender, heard
 from voxrelay.training.mel.listening import Lite
 from voxrelay.training.mel.material import Material
-from voxrelay.workers.content import encoder
 from voxrelay.workers.mel.pitch import Register
 
 FRAMES = slice(30, 70)
@@ -26,12 +23,7 @@ FRAMES = slice(30, 70)
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("cache")
-    made = corpora.cache(speakers=4, seconds=2.0, folder=folder, rate=clock.RATE)
-    torch.manual_seed(1)
-    checkpoint.write_half(encoder.Encoder(LISTENER), vars(LISTENER), folder / "listener.safetensors")
-    return made
+    return corpora.listened(tmp_path_factory.mktemp("cache"), LISTENER)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +33,7 @@ def found(cache: Cache) -> Material:
 
 def test_at_its_own_pitch_a_recording_is_lent_as_it_is_frame_by_frame(cache: Cache, found: Material) -> None:
     own = Register(5.0, 0.2)
-    clip, lender = cache.clips[2], Lender.of(cache, found.prosody)
+    clip, lender = cache.clips[2], Lender(cache, found.prosody)
     lent = lender.mel(clip, FRAMES.start, 40, own, own)
     true = np.asarray(found.mels.of(clip)[FRAMES], dtype=np.float32)
     off = [np.abs(lent - np.roll(true, by, axis=0))[2:-2].mean() for by in (-1, 0, 1)]
@@ -51,7 +43,7 @@ def test_at_its_own_pitch_a_recording_is_lent_as_it_is_frame_by_frame(cache: Cac
 
 
 def test_its_pitch_is_that_of_the_voice_that_says_it(cache: Cache, found: Material) -> None:
-    clip, lender = cache.clips[0], Lender.of(cache, found.prosody)
+    clip, lender = cache.clips[0], Lender(cache, found.prosody)
     own = Register(float(np.log(np.median(found.prosody.of(clip)[:, 0]))), 0.1)
     octave = replace(own, median=own.median + float(np.log(2)))
     as_it_is, higher = (lender.mel(clip, 30, 40, own, goal) for goal in (own, octave))
@@ -63,7 +55,7 @@ def test_its_pitch_is_that_of_the_voice_that_says_it(cache: Cache, found: Materi
 def test_what_is_narrow_is_the_waveforms_and_what_is_broad_the_networks() -> None:
     lent = torch.zeros(1, 40, MEL.bands)
     narrow = 0.3 * (-1.0) ** (torch.arange(40)[:, None] + torch.arange(MEL.bands)[None])
-    made = (narrow - 0.5).repeat(1, 1, 1).requires_grad_()
+    made = (narrow - 0.5)[None].requires_grad_()
     assert (heard(made, lent) + 0.5).detach().abs()[:, 8:-8, 8:-8].max() < 0.06
     heard(made, lent).sum().backward()
     assert made.grad is not None

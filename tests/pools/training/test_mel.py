@@ -17,10 +17,10 @@ from voxrelay.training import checkpoint, config, virtual
 from voxrelay.training.cache import Cache
 from voxrelay.training.export import export
 from voxrelay.training.mel import material
-from voxrelay.training.mel.batches import Batches, Source, Stretch, cut, relative_subbands, warped
+from voxrelay.training.mel.batches import Batches, Source, Stretch, converted, cut, relative_subbands, warped
 from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase, Weights
 from voxrelay.training.mel.ears import ContentEar, VoiceEar
-from voxrelay.training.mel.learning import Learner, converted, shifts, smoothed
+from voxrelay.training.mel.learning import Learner, shifts, smoothed
 from voxrelay.training.mel.listening import Lite
 from voxrelay.training.mel.recipe import MelRecipe
 from voxrelay.training.mel.state import MelState
@@ -56,12 +56,8 @@ TINY = MelConfig(
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("cache")
-    made = corpora.cache(speakers=4, seconds=2.0, folder=folder, rate=clock.RATE)
-    torch.manual_seed(1)
-    checkpoint.write_half(encoder.Encoder(LISTENER), vars(LISTENER), folder / "listener.safetensors")
-    material.prepare(made, Lite(folder / "listener.safetensors"))
+    made = corpora.listened(tmp_path_factory.mktemp("cache"), LISTENER)
+    material.prepare(made, Lite(made.folder / "listener.safetensors"))
     return made
 
 
