@@ -56,7 +56,6 @@ class MelPhase(Phase):
         convert: whether every crop is said in another speaker's voice as well. There is no mel to compare that
             with: discriminators, voice and content judge it.
         lend: whether conversions are judged as they are heard where the vocoder is lent the source's waveform.
-        differential: of conversions, that of :func:`~voxrelay.workers.mel.gr0.load`.
 
     """
 
@@ -66,7 +65,6 @@ class MelPhase(Phase):
     discriminate: bool = False
     convert: bool = False
     lend: bool = False
-    differential: Share = 0.0
 
     @property
     def generates(self) -> bool:

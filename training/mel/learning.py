@@ -1,7 +1,7 @@
 """One step of learning to speak: what is computed, and which network moves."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 
 import torch
@@ -43,11 +43,11 @@ class Learner:
         phase, begin = phases.at(self.config.phases, state.step)
         rate = phase.rate_at(state.step - begin)
         asked = told.joined(converted(told)) if phase.convert else told
-        with torch.set_grad_enabled(phase.generates):
-            made = self._said(asked)
-            if phase.convert:
-                own, other = made.split(len(told.mel))
-                made = torch.cat([own, self._served(told, asked, other, phase)])
+        with torch.set_grad_enabled(phase.generates), state.autocast():
+            made = asked.said(state.generator).float()
+        if len(told.lent):
+            own = len(told.mel)
+            made = torch.cat([made[:own], heard(made[own:], told.lent)])
         figures: Figures = {}
         if phase.discriminate:
             figures |= self._discriminate(told.mel, made.detach(), rate)
@@ -57,18 +57,6 @@ class Learner:
         if phase.generates:
             state.follow(state.average, state.generator)
         return figures
-
-    def _said(self, told: Told) -> torch.Tensor:
-        with self.state.autocast():
-            return told.said(self.state.generator).float()
-
-    def _served(self, told: Told, asked: Told, made: torch.Tensor, phase: MelPhase) -> torch.Tensor:
-        """Say what becomes of conversions of what was told before they are heard, float [batch, frames, 80]."""
-        if phase.differential:
-            keys, values = asked.keys[len(made) :], asked.values[len(made) :]
-            own = self._said(replace(told, keys=keys, values=values))
-            made = made + phase.differential * (told.mel - own)
-        return heard(made, told.lent) if len(told.lent) else made
 
     def _discriminate(self, true: torch.Tensor, made: torch.Tensor, rate: float) -> Figures:
         state = self.state

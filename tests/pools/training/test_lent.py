@@ -79,17 +79,3 @@ def test_a_batch_is_lent_to_the_next_speaker_and_training_hears_it(cache: Cache,
         losses.append(learner.learn(next(learner.feed(range(1)))))
     assert losses[0]["mel"] == losses[1]["mel"]  # of what is said in the own voice nothing is lent
     assert losses[0]["bands"] != losses[1]["bands"]
-
-
-def test_a_differential_of_a_voice_to_itself_is_what_was_said(cache: Cache, found: Material) -> None:
-    one = Batches({Source(cache, found, {"s1"}, TINY): 1.0}, TINY.seed).batch(3, 1, 40)
-    phase = replace(TINY.phases[0], steps=1, batch=2, crop=40, convert=True, weights=Weights(mel=1, timbre=1, bands=1))
-    figures = []
-    for share in (0.0, 1.0):
-        torch.manual_seed(1)
-        learner = recipe(cache, replace(TINY, phases=(replace(phase, differential=share),)))
-        figures.append(learner.learn(one.joined(one)))
-    assert figures[0]["mel"] == figures[1]["mel"]
-    for name in ("timbre", "bands"):
-        assert figures[0][name] > 0.1
-        assert figures[1][name] < 1e-4
