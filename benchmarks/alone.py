@@ -28,7 +28,7 @@ from voxrelay.workers.mel import stage as mel
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.mel.stage import Utterance
 from voxrelay.workers.runtime import loudness
-from voxrelay.workers.runtime.inputs import asks_who_speaks, middles, spread
+from voxrelay.workers.runtime.inputs import middles, spread
 from voxrelay.workers.runtime.loading import load_model
 from voxrelay.workers.runtime.model import Clip, ExcitedVocoderModel, FollowingMelModel, Target
 from voxrelay.workers.runtime.placement import CPU
@@ -47,7 +47,7 @@ class Models:
         self.models: dict[str, Any] = {
             stage: load_model(stage, name, config.model(stage, name), CPU) for stage, name in config.chain().items()
         }
-        self.asks = asks_who_speaks(config.model("mel", config.chain()["mel"]))
+        self.leaves = bool(config.model("mel", config.chain()["mel"]).options.get("leave"))
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -66,9 +66,9 @@ class Models:
             with self.timed("survey"):
                 surveyed = middles([windows[i] for i in spread(len(windows))])
                 survey = tuple(model.survey(surveyed))
-                if self.asks:
-                    source = speaker.embed_recording(self.models["speaker"], surveyed)
-                    target = replace(target, source=np.array(source, dtype=np.float32))
+                if self.leaves:
+                    left = speaker.embed_recording(self.models["speaker"], surveyed)
+                    target = replace(target, left=np.array(left, dtype=np.float32))
         for sound in windows:
             with self.timed("content"):
                 said = content.STAGE.run(self.models["content"], "window", [Heard(sound, [])])[0]

@@ -18,7 +18,7 @@ from voxrelay.training.mel.material import PARTIAL, PARTIAL_STEP, Material
 from voxrelay.training.spectra import mel_centres
 from voxrelay.workers.mel.attention import spectra
 from voxrelay.workers.mel.networks import Network
-from voxrelay.workers.mel.pitch import Register, contour, register
+from voxrelay.workers.mel.pitch import Prosody, Register, register
 from voxrelay.workers.mel.subbands import subbands
 from voxrelay.workers.mel.timbre import timbre
 
@@ -221,7 +221,8 @@ def cut(material: Material, clip: Clip, start: int, frames: int) -> list[Floats]
     position = (np.arange(start, start + frames) + 0.5) * (MEL.hop / clock.SOUND_PER_HOP) - 0.5
     position = np.clip(position, 0, len(content) - 1)
     first, last = int(position[0]), min(int(position[-1]) + 2, len(content))
-    prosody = np.stack([contour(rows[:, 0]), rows[:, 0] > 0, rows[:, 1]], axis=1).astype(np.float32)
+    found = Prosody(rows[:, 0], rows[:, 1])
+    prosody = np.stack([found.contour(), found.hertz > 0, found.loudness], axis=1).astype(np.float32)
     told = np.concatenate([np.asarray(content[first:last], dtype=np.float32), prosody[first:last]], axis=1)
     before = (position - first).astype(np.intp)
     after = np.minimum(before + 1, len(told) - 1)

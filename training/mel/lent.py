@@ -16,7 +16,7 @@ from voxrelay.relay.tensors import MEL, Audio, Melody
 from voxrelay.training import level
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.features import Features
-from voxrelay.workers.mel.pitch import Register, contour
+from voxrelay.workers.mel.pitch import Prosody, Register
 from voxrelay.workers.runtime.filters import mel_filters
 from voxrelay.workers.vocoder import excitation
 from voxrelay.workers.vocoder.smoothed import broader, kernel
@@ -48,7 +48,7 @@ class Lender:
         rows = np.asarray(self.prosody.of(clip))
         first = max(start * MEL.hop // clock.SOUND_PER_HOP - _AROUND, 0)
         last = min((start + frames) * MEL.hop // clock.SOUND_PER_HOP + _AROUND, len(rows))
-        pitch = contour(rows[:, 0])[first:last]
+        pitch = Prosody(rows[:, 0], rows[:, 1]).contour()[first:last]
         asked = np.exp((pitch - own.median) / own.spread * goal.spread + goal.median)
         whole = self.cache.floats(clip)
         sound = whole[first * clock.CONTENT_HOP : last * clock.CONTENT_HOP] * level.gain(whole)

@@ -13,11 +13,7 @@ from voxrelay.workers.runtime.weights import find
 
 
 def load(
-    weights: str = "gr0.safetensors",
-    sha256: str = "",
-    leave: float = 0.0,
-    differential: float = 0.0,
-    placement: Placement = CPU,
+    weights: str = "gr0.safetensors", sha256: str = "", leave: float = 0.0, placement: Placement = CPU
 ) -> Following:
     """Load an acoustic model.
 
@@ -26,9 +22,6 @@ def load(
         sha256: what the file's hash must be; empty: any.
         leave: how many times what lies between the source's voice and the target's the latter is moved on before it is
             told; 0: as it is. More of it is more of the person, and less of the words.
-        differential: how much of a conversion, 0 to 1, is the source's own spectrum moved by what lies between what the
-            network makes in the two voices, so that what it gets wrong in both is in neither; the rest is what it
-            makes in the target's.
         placement: where it computes.
 
     Raises:
@@ -36,4 +29,4 @@ def load(
         BadConfigError: the file holds no such model.
 
     """
-    return Following(*read(find(weights), "gr0", sha256=sha256), placement, leave, differential)
+    return Following(*read(find(weights), "gr0", sha256=sha256), placement, leave)

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch.nn import functional
 
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadConfigError
@@ -13,7 +14,7 @@ from voxrelay.workers.mel.bottleneck import Bottleneck
 from voxrelay.workers.mel.modulated import VOICE, Modulated
 from voxrelay.workers.runtime.weights import load_safetensors
 
-__all__ = ["VOICE", "Network", "Shape", "build", "facts", "read", "to_mel_frames"]
+__all__ = ["VOICE", "Network", "Shape", "beyond", "build", "facts", "read", "to_mel_frames"]
 
 Network = Modulated | Bottleneck
 Shape = modulated.Shape | bottleneck.Shape
@@ -52,6 +53,18 @@ def read(path: Path, model: str, sha256: str = "") -> tuple[Network, str]:
         return network, found["content"]
     except (KeyError, ValueError, RuntimeError) as error:
         raise BadConfigError(f"no network of {model}", where=str(path)) from error
+
+
+def beyond(voices: torch.Tensor, left: torch.Tensor, times: float) -> torch.Tensor:
+    """Move voices on, away from those that are left, by so many times what lies between the two.
+
+    A network says less of a voice than it is told, and keeps some of the source's; guidance, as Ho and Salimans have it
+    for diffusion (arXiv 2207.12598), by what it is told instead of what it makes. All are unit vectors, [batch, 256],
+    and Resemblyzer's have no negative numbers.
+    """
+    if not times:
+        return voices
+    return functional.normalize((voices + times * (voices - left)).clamp(min=0), dim=-1)
 
 
 def to_mel_frames(rows: torch.Tensor) -> torch.Tensor:

@@ -49,14 +49,13 @@ class Prosody:
         hertz = pyworld.stonemask(data, rough, times, clock.RATE)[1::2][: len(data) // clock.CONTENT_HOP]
         return cls(hertz.astype(np.float32), loudness(sound))
 
-
-def contour(hertz: Floats) -> Floats:
-    """Return log F0 of frames, 0 Hz where nothing is voiced: a straight line there; constant if nothing is at all."""
-    voiced = np.flatnonzero(hertz)
-    if not len(voiced):
-        return np.full(len(hertz), UNKNOWN.median, dtype=np.float32)
-    line = np.interp(np.arange(len(hertz)), voiced, np.log(hertz[voiced]))
-    return line.astype(np.float32)
+    def contour(self) -> Floats:
+        """Return log F0, a straight line where nothing is voiced; constant where nothing is voiced at all."""
+        voiced = np.flatnonzero(self.hertz)
+        if not len(voiced):
+            return np.full(len(self.hertz), UNKNOWN.median, dtype=np.float32)
+        line = np.interp(np.arange(len(self.hertz)), voiced, np.log(self.hertz[voiced]))
+        return line.astype(np.float32)
 
 
 def loudness(sound: Audio) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from voxrelay.relay import clock
 from voxrelay.relay.errors import BadInputError, StageError
 from voxrelay.relay.job import Part
-from voxrelay.relay.tensors import Audio, Content, Mel, Melody, Voice
+from voxrelay.relay.tensors import Audio, Content, Floats, Mel, Melody, Voice
 from voxrelay.workers.mel.spectrogram import log_mel
 from voxrelay.workers.runtime.inputs import Inputs
 from voxrelay.workers.runtime.model import Clip, FollowingMelModel, MelModel, Target
@@ -53,8 +53,8 @@ class MelStage:
             raise BadInputError(
                 "content without the recording it is of", hint="this model follows its melody: vox convert"
             )
-        if inputs.speaker and (source := inputs.surveyed(inputs.speaker)):
-            target = replace(target, source=np.array(source, dtype=np.float32), similarity=unit.manifest.similarity)
+        if inputs.speaker and (left := inputs.surveyed(inputs.speaker)):
+            target = replace(target, left=_left(voice, left, unit.manifest.similarity))
         survey, sound = inputs.survey(f"mel.{unit.manifest.model('mel')}", model.survey), inputs.sound()
         melody = model.melody(sound, survey, target)
         inputs.beside[unit.manifest.melody_key(unit.index)] = melody.to_bytes()
@@ -90,6 +90,15 @@ def _convert(model: AnyMelModel, items: Sequence[Utterance]) -> list[Mel]:
         if len(mel.data) != wanted:
             raise StageError(f"{len(mel.data)} mel frames for {len(item.content.data)} of content, wanted {wanted}")
     return mels
+
+
+def _left(voice: Voice, source: list[float], similarity: float) -> Floats:
+    """Say whose voice is left, float32 [dimensions]: whoever goes a part of the way leaves but a part of the source."""
+    left: Floats = np.array(source, dtype=np.float32)
+    if left.shape != voice.data.shape:
+        return left  # the model refuses it
+    partly: Floats = voice.data + np.float32(similarity) * (left - voice.data)
+    return partly
 
 
 def _clips(unit: Unit, inputs: Inputs) -> list[Clip]:

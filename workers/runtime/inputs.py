@@ -11,7 +11,7 @@ import redis
 from pydantic import Field, TypeAdapter, ValidationError
 
 from voxrelay.relay import clock, flac, keys, safetensors, scripts
-from voxrelay.relay.config import Config, Model
+from voxrelay.relay.config import Config
 from voxrelay.relay.connect import Stores
 from voxrelay.relay.errors import BadInputError, MissingError
 from voxrelay.relay.job import Part
@@ -47,7 +47,7 @@ class Inputs:
         """The survey of who speaks the recording, by the speaker stage; empty if the acoustic model does not ask."""
         manifest = self.unit.manifest
         mel = manifest.model("mel")
-        asked = mel and manifest.source and asks_who_speaks(self.config.model("mel", mel))
+        asked = mel and manifest.source and self.config.model("mel", mel).options.get("leave")
         return f"speaker.{manifest.model('speaker')}" if asked else ""
 
     def tensor(self, kind: type[T], name: str) -> T:
@@ -184,11 +184,6 @@ def spread(count: int) -> list[int]:
     """Choose the windows of ``count`` from which is measured what is global to their recording."""
     few = min(SURVEYED, count)
     return sorted({i * (count - 1) // max(few - 1, 1) for i in range(few)})
-
-
-def asks_who_speaks(model: Model) -> bool:
-    """Say whether an acoustic model is to know whose voice the source is in."""
-    return any(model.options.get(option) for option in ("leave", "differential"))
 
 
 def middles(sounds: Sequence[Audio]) -> list[Audio]:

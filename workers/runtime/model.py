@@ -31,8 +31,7 @@ class Target:
     ``id`` is a hash of all that it consists of, fit as a cache key; ``clips`` fetches the
     prepared reference windows and ``sounds`` their sound at 16 kHz, which only some models look at.
     ``transpose``: semitones that the source's melody is to be moved by; None: into this voice's register.
-    ``source``: whose voice the source is in, a unit vector as ``voice`` holds it, float32; None: nobody knows.
-    ``similarity``: how far ``voice`` goes from there to the voice of the references.
+    ``left``: whose voice the source is in, a unit vector as ``voice`` holds it, float32; None: nobody knows.
     """
 
     id: str
@@ -40,8 +39,7 @@ class Target:
     clips: Callable[[], list[Clip]]
     sounds: Callable[[], list[Audio]] = list
     transpose: float | None = None
-    source: Floats | None = None
-    similarity: float = 1.0
+    left: Floats | None = None
 
 
 class SpeakerModel(Protocol):

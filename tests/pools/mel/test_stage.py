@@ -9,7 +9,7 @@ from voxrelay.relay import clock
 from voxrelay.relay.errors import StageError
 from voxrelay.relay.tensors import Audio, Content, Mel, Voice
 from voxrelay.workers.mel.spectrogram import log_mel
-from voxrelay.workers.mel.stage import STAGE, Utterance
+from voxrelay.workers.mel.stage import STAGE, Utterance, _left
 from voxrelay.workers.runtime.model import Clip, Target
 
 VOICE = Voice(np.ones(1, dtype=np.float32), model="any", seconds=1.0)
@@ -58,3 +58,10 @@ def test_frames_too_few_are_refused() -> None:
 
 def test_only_equal_shapes_share_a_bucket() -> None:
     assert STAGE.bucket(utterance(1)) == STAGE.bucket(utterance(2)) != STAGE.bucket(utterance(2, features=256))
+
+
+def test_whoever_goes_a_part_of_the_way_leaves_but_a_part_of_the_source() -> None:
+    voice, source = Voice(np.array([0.6, 0.8], np.float32), model="toy", seconds=1.0), [1.0, 0.0]
+    np.testing.assert_allclose(_left(voice, source, 1.0), source)
+    np.testing.assert_allclose(_left(voice, source, 0.25), [0.7, 0.6], rtol=1e-6)
+    assert _left(voice, [1.0], 0.5).shape == (1,)  # for the model to refuse

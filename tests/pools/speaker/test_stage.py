@@ -55,7 +55,7 @@ class Surveyed(Inputs):
         self.sounds, self.found = list(sounds), dict[str, list[float]]()
         loaded = configuration.load({})
         gr0 = loaded.model("mel", "gr0")
-        models = {"gr0": gr0.model_copy(update={"options": {"leave": leave}})}
+        models = {"gr0": gr0.model_copy(update={"options": {**gr0.options, "leave": leave}})}
         self.config = loaded.model_copy(update={"stages": {**loaded.stages, "mel": models}})
         self.unit = unit()
 
