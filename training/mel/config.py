@@ -30,6 +30,8 @@ class Weights:
         likes: the same, moved by what lies between how the two voices say the like elsewhere; of networks with
             attention.
         reading: divergence (nats) of the sounds that a reader takes it for from those that it takes what was said for.
+        person: of conversions, distance of the voice that an x-vector hears from the target's, and how much nearer to
+            the source's it is than the target's own.
 
     """
 
@@ -42,6 +44,7 @@ class Weights:
     bands: Weight = 0.0
     likes: Weight = 0.0
     reading: Weight = 0.0
+    person: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

@@ -28,14 +28,19 @@ class Learner:
         state: what is trained.
         listen: makes the frozen listeners to voice and content, when a phase first asks them.
         read: makes the frozen reader.
+        know: makes the frozen x-vector.
 
     """
 
     def __init__(
-        self, state: MelState, listen: Callable[[], tuple[Listener, Listener]], read: Callable[[], Listener]
+        self,
+        state: MelState,
+        listen: Callable[[], tuple[Listener, Listener]],
+        read: Callable[[], Listener],
+        know: Callable[[], Listener],
     ) -> None:
         self.state, self.config = state, state.config
-        self._listen, self._read = cache(listen), cache(read)
+        self._listen, self._read, self._know = cache(listen), cache(read), cache(know)
 
     def learn(self, told: Told) -> Figures:
         """Take one step; gives the losses before it, unweighted, and the norms of the gradients; scalars."""
@@ -79,6 +84,8 @@ class Learner:
             parts["reading"] = misread(self._read(), asked, made, own)
         if phase.convert:
             parts |= shifts(asked, made, own)
+        if phase.convert and phase.weights.person > 0:
+            parts["person"] = mistaken(self._know(), asked.mel[:own], made[own:])
         weights = asdict(phase.weights)
         loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         norm = state.move(state.generator, state.generator_optimiser, loss, rate, self.config.clip)
@@ -123,6 +130,21 @@ def misread(read: Listener, asked: Told, made: torch.Tensor, own: int) -> torch.
         said = read(asked.mel[:own] - asked.timbre[:own, None]).repeat(len(made) // own, 1, 1)
     found = read(made - asked.timbre[:, None])
     return functional.kl_div(found, said, reduction="none", log_target=True).sum(dim=-1).mean()
+
+
+def mistaken(know: Listener, true: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """Compare the voices of conversions with those of the next speaker of the batch, and of their sources.
+
+    As true mels have them: a crop hears a voice as dimly as it does a conversion. Away from the source no further than
+    the target is: there is somebody there.
+    """
+    with torch.no_grad():
+        source = know(true)
+        target = source.roll(1, dims=0)
+        between = functional.cosine_similarity(source, target, dim=-1)
+    found = know(made)
+    nearer = functional.cosine_similarity(found, source, dim=-1) - between
+    return 1 - functional.cosine_similarity(found, target, dim=-1).mean() + functional.relu(nearer).mean()
 
 
 def shifts(asked: Told, made: torch.Tensor, own: int) -> Figures:

@@ -5,20 +5,19 @@ alone, stumbles over. So does this reader: it learns to tell the clusters of a c
 HuBERT, Hsu et al. 2021, arXiv 2106.07447) from the cepstra of undisguised speech, whose mean alone is taken off.
 """
 
-import logging
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
 from voxrelay.relay import clock
 from voxrelay.relay.tensors import MEL
 from voxrelay.training.cache import Cache, Clip
+from voxrelay.training.mel.frozen import frozen
 from voxrelay.training.mel.material import Material
 from voxrelay.workers.mel.timbre import timbre
 
@@ -26,11 +25,8 @@ _SOUNDS, _CEPSTRA, _WIDTH = 128, 24, 256
 _DILATIONS = (1, 2, 4)
 _GATHERED, _ROUNDS = 150_000, 30  # frames, of k-means
 _STEPS, _BATCH, _CROP = 1600, 32, 160  # mel frames
-_RATE, _WARMUP = 2e-3, 50
 _EXPONENT = 0.8  # a recording is drawn with the probability of its length to this power
-_SAY_EVERY = 200  # steps
 _SEED = 3
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,36 +74,23 @@ def reader(cache: Cache, material: Material, without: Collection[str], content: 
         content: names what ``material`` has of content.
 
     """
-    found, path = Reader(), cache.folder / f"reader-{content}.safetensors"
-    if path.is_file():
-        found.load_state_dict(load_file(path))
-    else:
-        _learn(found, _lessons(material, [clip for clip in cache.clips if clip.speaker not in without]))
-        save_file(found.state_dict(), path)
-    found.eval()
-    found.requires_grad_(False)  # noqa: FBT003 - torch's signature
+    found = Reader()
+    clips = [clip for clip in cache.clips if clip.speaker not in without]
+    path = cache.folder / f"reader-{content}.safetensors"
+    frozen(found, path, _STEPS, lambda: _losses(found, _lessons(material, clips)))
     return found
 
 
-def _learn(found: Reader, lessons: list[Lesson]) -> None:
-    _log.info("a reader learns from %d recordings, for some minutes", len(lessons))
-    optimiser = torch.optim.AdamW(found.parameters(), _RATE, weight_decay=0.01)
-    for step, (mel, sounds) in enumerate(_batches(lessons)):
-        for group in optimiser.param_groups:
-            group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * step / _STEPS)) / 2
-        loss = functional.nll_loss(found(mel).flatten(0, 1), sounds.flatten())
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if step % _SAY_EVERY == _SAY_EVERY - 1:
-            _log.info("reader: %d of %d steps, %.2f nats", step + 1, _STEPS, float(loss.detach()))
+def _losses(found: Reader, lessons: list[Lesson]) -> Iterator[torch.Tensor]:
+    for mel, sounds in _batches(lessons):
+        yield functional.nll_loss(found(mel).flatten(0, 1), sounds.flatten())
 
 
 def _batches(lessons: list[Lesson]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     random, half = np.random.default_rng(_SEED), _CROP // 2
     enough = [lesson for lesson in lessons if len(lesson.sounds) >= half]
     shares = np.array([len(lesson.sounds) for lesson in enough]) ** _EXPONENT
-    for _ in range(_STEPS):
+    while True:
         mels, sounds = [], []
         for place in random.choice(len(enough), _BATCH, p=shares / shares.sum()):
             lesson = enough[place]

@@ -21,6 +21,7 @@ from voxrelay.training.mel.material import Material
 from voxrelay.training.mel.reading import reader
 from voxrelay.training.mel.state import MelState
 from voxrelay.training.mel.validation import Validation
+from voxrelay.training.mel.xvector import xvector
 from voxrelay.workers.content import encoder
 from voxrelay.workers.mel import networks
 from voxrelay.workers.mel.networks import Network
@@ -82,6 +83,7 @@ class MelRecipe:
             self.state,
             listen=lambda: self._listeners(cache, found, weights),
             read=lambda: reader(cache, found, held, config.content).to(device),
+            know=lambda: xvector(cache, found.mels, held).to(device),
         )
 
     def _listeners(self, cache: Cache, found: Material, weights: Path) -> tuple[VoiceEar, ContentEar]:

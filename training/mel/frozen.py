@@ -1,0 +1,47 @@
+"""Networks that learn from a cache's recordings before a run does, and that no run changes."""
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+_RATE, _WARMUP, _DECAY = 2e-3, 50, 0.01
+_SAY_EVERY = 200  # steps
+_log = logging.getLogger(__name__)
+
+
+def frozen(network: nn.Module, path: Path, steps: int, losses: Callable[[], Iterator[torch.Tensor]]) -> None:
+    """Let a network learn once, which takes minutes; from then on a file says what it has learnt.
+
+    Args:
+        network: which is changed; with nothing to learn, and in evaluation, from then on.
+        path: the file.
+        steps: their number.
+        losses: makes what gives the loss of each, of the network as it then is.
+
+    """
+    if path.is_file():
+        network.load_state_dict(load_file(path))
+    else:
+        _learn(network, path.stem, steps, losses())
+        save_file(network.state_dict(), path)
+    network.eval()
+    network.requires_grad_(False)  # noqa: FBT003 - torch's signature
+
+
+def _learn(network: nn.Module, name: str, steps: int, losses: Iterator[torch.Tensor]) -> None:
+    _log.info("%s learns first, for some minutes", name)
+    optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * step / steps)) / 2
+        loss = next(losses)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if step % _SAY_EVERY == _SAY_EVERY - 1:
+            _log.info("%s: %d of %d steps, loss %.2f", name, step + 1, steps, float(loss.detach()))
