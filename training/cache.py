@@ -21,6 +21,7 @@ from voxrelay.relay import clock, home
 from voxrelay.relay.corpus import Utterance
 from voxrelay.relay.errors import BadInputError
 from voxrelay.training import corpus
+from voxrelay.training.once import once
 
 INDEX, SOUND = "index.json", "sound.i16"
 _FULL_SCALE = 32_767
@@ -77,8 +78,9 @@ def prepare(data: Path, most: float = math.inf, rate: int = clock.SOUND_RATE) ->
         return load(data, rate)
     recordings = corpus.read(data)
     folder = home.home() / "training" / f"sound-{_fingerprint(recordings, most, rate)}"
-    if not (folder / INDEX).is_file():
-        build(recordings, folder, most, rate)
+    with once(folder) as missing:
+        if missing:
+            build(recordings, folder, most, rate)
     return load(folder, rate)
 
 

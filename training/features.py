@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from voxrelay.training.cache import Cache, Clip
+from voxrelay.training.once import once
 
 Rows = NDArray[np.floating]
 _SAY_EVERY = 60.0  # seconds
@@ -35,8 +36,9 @@ class Features:
 def prepare(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTypeLike = "<f2") -> Features:
     """Open the features of that name, computing them for every clip where that has not been done."""
     index, data = cache.folder / f"{name}.json", cache.folder / f"{name}.rows"
-    if not index.is_file():
-        _compute(cache, name, compute, kind)
+    with once(index) as missing:
+        if missing:
+            _compute(cache, name, compute, kind)
     places = {int(start): (first, count) for start, first, count in json.loads(index.read_text(encoding="utf-8"))}
     rows = sum(count for _, count in places.values())
     return Features(np.memmap(data, dtype=kind, mode="r").reshape(rows, -1), places)
@@ -56,4 +58,6 @@ def _compute(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTy
                 _log.info("%s: %d of %d", name, done, len(cache.clips))
                 said = time.monotonic()
     unfinished.rename(cache.folder / f"{name}.rows")
-    (cache.folder / f"{name}.json").write_text(json.dumps(places), encoding="utf-8")
+    listed = cache.folder / f"{name}.json.unfinished"
+    listed.write_text(json.dumps(places), encoding="utf-8")
+    listed.rename(cache.folder / f"{name}.json")

@@ -18,8 +18,9 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from voxrelay.training.cache import INDEX, Cache, Clip, Samples, load, samples, write
+from voxrelay.training.cache import Cache, Clip, Samples, load, samples, write
 from voxrelay.training.crops import Range, Share
+from voxrelay.training.once import once
 from voxrelay.training.phases import Positive
 
 _log = logging.getLogger(__name__)
@@ -52,8 +53,9 @@ def prepare(cache: Cache, without: Collection[str], config: VirtualConfig) -> Ca
     """
     facts = json.dumps([sorted(without), config.factors, config.seconds])
     folder = cache.folder / f"virtual-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
-    if not (folder / INDEX).is_file():
-        _build(cache, without, config, folder)
+    with once(folder) as missing:
+        if missing:
+            _build(cache, without, config, folder)
     return load(folder, cache.rate)
 
 

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from voxrelay.training.once import once
+
 _RATE, _WARMUP, _DECAY = 2e-3, 50, 0.01
 _SAY_EVERY = 200  # steps
 _log = logging.getLogger(__name__)
@@ -24,11 +26,14 @@ def frozen(network: nn.Module, path: Path, steps: int, losses: Callable[[], Iter
         losses: makes what gives the loss of each, of the network as it then is.
 
     """
-    if path.is_file():
-        network.load_state_dict(load_file(path))
-    else:
-        _learn(network, path.stem, steps, losses())
-        save_file(network.state_dict(), path)
+    with once(path) as missing:
+        if missing:
+            _learn(network, path.stem, steps, losses())
+            unfinished = path.with_suffix(".unfinished")
+            save_file(network.state_dict(), unfinished)
+            unfinished.rename(path)
+        else:
+            network.load_state_dict(load_file(path))
     network.eval()
     network.requires_grad_(False)  # noqa: FBT003 - torch's signature
 
