@@ -39,6 +39,14 @@ Content = Annotated[
     str | None, typer.Option(help="Another content model of queues.yml that an acoustic model is to speak from.")
 ]
 
+Mix = Annotated[
+    Path | None,
+    typer.Option(
+        help="Exported weights to mix the run's with, such as those it began with: what they knew comes back."
+    ),
+]
+Share = Annotated[float, typer.Option(min=0, max=1, help="How much of those.")]
+
 
 @app.command(epilog="Example: vox train content --data recordings/ --out runs/content")
 @explained
@@ -104,14 +112,17 @@ def export(
     to: Annotated[Path, typer.Option(help="File to write; the model card lies beside it.")],
     content: Content = None,
     encoder: Encoder = None,
+    mix: Mix = None,
+    share: Share = 0.5,
     json_output: Json = False,
 ) -> None:
     """Write a run's weights in float16, and their model card; `mel` with the content that it was trained on."""
     from voxrelay.fleet import training
 
     listening = [] if encoder is None else ["--encoder", str(encoder)]
+    mixing = [] if mix is None else ["--mix", str(mix), "--share", str(share)]
     training.run(
-        ["export", model, "--data", str(data), "--out", str(out), "--to", str(to), *listening],
+        ["export", model, "--data", str(data), "--out", str(out), "--to", str(to), *listening, *mixing],
         threads=1,
         note=note,
         content=content,

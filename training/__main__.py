@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("export", help="write a run's weights and its model card")
     _add_run(verb)
     verb.add_argument("--to", type=Path, required=True, metavar="FILE")
+    verb.add_argument("--mix", type=Path, metavar="FILE", help="exported weights to mix the run's with")
+    verb.add_argument("--share", type=float, default=0.5, help="of those (default: 0.5)")
     verb.set_defaults(verb=_export)
     return parser
 
@@ -91,10 +93,10 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from voxrelay.training.export import export
+    from voxrelay.training.export import Mix, export
 
     recipe, sound = _recipe(options, options.out / CONFIG)
-    export(recipe, options.out, sound, options.to)
+    export(recipe, options.out, sound, options.to, Mix(options.mix, options.share) if options.mix else None)
 
 
 def _recipe(options: argparse.Namespace, settings: Path) -> tuple[Recipe, Cache]:

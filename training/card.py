@@ -17,7 +17,7 @@ _CARD = """\
 
 {about} float16, sha256 `{sha256}`.
 
-{origin} {steps} steps of training in voxrelay: {phases}. These are the weights' moving average.
+{origin} {steps} steps of training in voxrelay: {phases}. These are the weights' moving average{mixed}.
 
 ## Data
 
@@ -38,7 +38,7 @@ Nothing of the corpus's development split was read.
 """
 
 
-def card(file: Path, recipe: Recipe, origin: Mapping[str, str] | None, cache: Cache) -> str:
+def card(file: Path, recipe: Recipe, origin: Mapping[str, str] | None, cache: Cache, mixed: str) -> str:
     """Write the card of an exported file, as Markdown.
 
     Args:
@@ -46,6 +46,7 @@ def card(file: Path, recipe: Recipe, origin: Mapping[str, str] | None, cache: Ca
         recipe: what trained them; it is measured as it is.
         origin: file, sha256 and source of the weights it began with; None: random ones.
         cache: what it was trained on.
+        mixed: what the file is mixed with, in words; empty: nothing.
 
     """
     return _CARD.format(
@@ -54,6 +55,7 @@ def card(file: Path, recipe: Recipe, origin: Mapping[str, str] | None, cache: Ca
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         origin=_origin(origin),
         steps=f"{recipe.state.step:,}",
+        mixed=mixed,
         phases=", ".join(_phases(recipe.phases, recipe.state.step)),
         data=_data(cache, recipe.course),
         figures=recipe.figures(recipe.measure()),

@@ -15,9 +15,10 @@ class TrainingError(VoxError):
 
 
 class State:
-    """Networks and optimisers, named in ``PARTS``, and the number of steps done."""
+    """Networks and optimisers, named in ``PARTS``, the number of steps done, and the average that is exported."""
 
     PARTS: ClassVar[tuple[str, ...]]
+    average: nn.Module
 
     def __init__(self, config: Course, device: torch.device) -> None:
         torch.manual_seed(config.seed)

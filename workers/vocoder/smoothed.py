@@ -17,7 +17,7 @@ from torch.nn import functional
 from voxrelay.workers.vocoder.excited import LOWEST, MOST, lent_share
 from voxrelay.workers.vocoder.spectra import SHORTEST, Spectra
 
-_BANDS, _FRAMES = 0.8, 0.7  # standard deviations of the Gaussian; twice as broad, and the source is recognised
+_BANDS, _FRAMES = 1.0, 0.9  # standard deviations of the Gaussian; twice as broad, and the source is recognised
 _REACH = 3  # bands and frames to either side
 
 

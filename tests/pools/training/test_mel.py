@@ -15,7 +15,7 @@ from voxrelay.relay.tensors import MEL
 from voxrelay.training import __main__ as command
 from voxrelay.training import checkpoint, config, virtual
 from voxrelay.training.cache import Cache
-from voxrelay.training.export import export
+from voxrelay.training.export import Mix, export
 from voxrelay.training.mel import material
 from voxrelay.training.mel.batches import Batches, Source, Stretch, converted, cut, relative_subbands, warped
 from voxrelay.training.mel.config import Doubt, MelConfig, MelPhase, Weights
@@ -352,6 +352,25 @@ def test_the_export_is_what_the_pool_reads(cache: Cache, tmp_path: Path, name: s
     card = (tmp_path / "toy.md").read_text()
     assert "2 of rebuild, 1 of discriminators" in card
     assert "driven by a stranger" in card
+
+
+def test_an_export_is_mixed_with_what_it_began_with(cache: Cache, tmp_path: Path) -> None:
+    run = Run(recipe(cache, TINY), tmp_path / "run")
+    run.start()
+    run.go(until=2)
+    others = recipe(cache, replace(TINY, seed=7))
+    others.write(tmp_path / "before.safetensors")
+    export(recipe(cache, TINY), tmp_path / "run", cache, tmp_path / "own.safetensors")
+    mix = Mix(tmp_path / "before.safetensors", 0.25)
+    export(recipe(cache, TINY), tmp_path / "run", cache, tmp_path / "mixed.safetensors", mix)
+    own, before, mixed = (
+        read(tmp_path / f"{name}.safetensors", "gr0")[0].state_dict() for name in ("own", "before", "mixed")
+    )
+    for name, tensor in mixed.items():
+        assert torch.allclose(tensor, 0.75 * own[name] + 0.25 * before[name], atol=2e-3), name
+    assert any(not torch.equal(mixed[name], own[name]) for name in own)
+    assert "a share of 0.25 of before.safetensors" in (tmp_path / "mixed.md").read_text()
+    assert "mixed" not in (tmp_path / "own.md").read_text()
 
 
 def test_the_width_is_the_contents_and_other_content_is_refused_from_then_on(cache: Cache) -> None:
