@@ -35,6 +35,11 @@ def speakers(clips: Iterable[Clip], counts: Mapping[str, int]) -> frozenset[str]
     return frozenset(held)
 
 
+def key(held: Collection[str]) -> str:
+    """Name speakers who are held back in one word: what has heard all others is of no use to who holds others back."""
+    return hashlib.sha256("\0".join(sorted(held)).encode()).hexdigest()[:8]
+
+
 def longest(clips: Iterable[Clip], held: Collection[str]) -> list[Clip]:
     """Return the longest clip of each of the speakers who are held back, by their names.
 

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,22 +14,30 @@ from voxrelay.training.once import once
 
 _RATE, _WARMUP, _DECAY = 2e-3, 50, 0.01
 _SAY_EVERY = 200  # steps
+_SEED = 3
 _log = logging.getLogger(__name__)
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def frozen(network: nn.Module, path: Path, steps: int, losses: Callable[[], Iterator[torch.Tensor]]) -> None:
+def frozen(make: type[Network], path: Path, steps: int, losses: Callable[[Network], Iterator[torch.Tensor]]) -> Network:
     """Let a network learn once, which takes minutes; from then on a file says what it has learnt.
 
     Args:
-        network: which is changed; with nothing to learn, and in evaluation, from then on.
+        make: makes it; its first weights are always the same.
         path: the file.
         steps: their number.
-        losses: makes what gives the loss of each, of the network as it then is.
+        losses: gives the loss of each step, of the network as it then is.
+
+    Returns:
+        it, with nothing to learn, and in evaluation.
 
     """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        network = make()
     with once(path) as missing:
         if missing:
-            _learn(network, path.stem, steps, losses())
+            _learn(network, path.stem, steps, losses(network))
             unfinished = path.with_suffix(".unfinished")
             save_file(network.state_dict(), unfinished)
             unfinished.rename(path)
@@ -36,6 +45,7 @@ def frozen(network: nn.Module, path: Path, steps: int, losses: Callable[[], Iter
             network.load_state_dict(load_file(path))
     network.eval()
     network.requires_grad_(False)  # noqa: FBT003 - torch's signature
+    return network
 
 
 def _learn(network: nn.Module, name: str, steps: int, losses: Iterator[torch.Tensor]) -> None:

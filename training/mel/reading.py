@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from voxrelay.relay import clock
 from voxrelay.relay.tensors import MEL
+from voxrelay.training import held_back
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.mel.frozen import frozen
 from voxrelay.training.mel.material import Material
@@ -74,11 +75,9 @@ def reader(cache: Cache, material: Material, without: Collection[str], content: 
         content: names what ``material`` has of content.
 
     """
-    found = Reader()
     clips = [clip for clip in cache.clips if clip.speaker not in without]
-    path = cache.folder / f"reader-{content}.safetensors"
-    frozen(found, path, _STEPS, lambda: _losses(found, _lessons(material, clips)))
-    return found
+    path = cache.folder / f"reader-{content}-{held_back.key(without)}.safetensors"
+    return frozen(Reader, path, _STEPS, lambda found: _losses(found, _lessons(material, clips)))
 
 
 def _losses(found: Reader, lessons: list[Lesson]) -> Iterator[torch.Tensor]:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from voxrelay.relay.tensors import MEL
+from voxrelay.training import held_back
 from voxrelay.training.cache import Cache, Clip
 from voxrelay.training.features import Features
 from voxrelay.training.mel.frozen import frozen
@@ -53,10 +54,9 @@ class XVector(nn.Module):
 
 def xvector(cache: Cache, mels: Features, without: Collection[str]) -> XVector:
     """Open the listener of a cache, or let one learn, which takes minutes; it hears no speaker ``without``."""
-    found = XVector()
     clips = [clip for clip in cache.clips if clip.speaker not in without and len(mels.of(clip)) >= _CROP]
-    frozen(found, cache.folder / "xvector.safetensors", _STEPS, lambda: _losses(found, clips, mels))
-    return found
+    path = cache.folder / f"xvector-{held_back.key(without)}.safetensors"
+    return frozen(XVector, path, _STEPS, lambda found: _losses(found, clips, mels))
 
 
 def _losses(found: XVector, clips: list[Clip], mels: Features) -> Iterator[torch.Tensor]:

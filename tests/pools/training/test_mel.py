@@ -389,7 +389,7 @@ def test_the_configurations_that_come_along_are_valid() -> None:
     settings = config.read(Path(command.__file__).with_name("gr0.yml"), MelConfig)
     assert isinstance(settings.shape, Shape)
     names = [phase.name for phase in settings.phases]
-    assert names == ["rebuild", "discriminators", "adversarial", "convert", "balance", "read", "heard"]
+    assert names == ["rebuild", "discriminators", "adversarial", "convert", "balance", "read", "heard", "known"]
 
 
 def test_the_published_dimensions_of_autovc_f0() -> None:
