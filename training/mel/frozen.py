@@ -19,7 +19,9 @@ _log = logging.getLogger(__name__)
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def frozen(make: type[Network], path: Path, steps: int, losses: Callable[[Network], Iterator[torch.Tensor]]) -> Network:
+def frozen(
+    make: Callable[[], Network], path: Path, steps: int, losses: Callable[[Network], Iterator[torch.Tensor]]
+) -> Network:
     """Let a network learn once, which takes minutes; from then on a file says what it has learnt.
 
     Args:

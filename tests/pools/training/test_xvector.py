@@ -27,7 +27,7 @@ def spoken(tmp_path: Path) -> tuple[Cache, Features]:
         voice = random.normal(size=MEL.bands)
         for _ in range(CLIPS):
             start = len(clips) * FRAMES * MEL.hop
-            clips.append(Clip(f"{len(clips)}", f"{speaker}", "some", "", "", start, FRAMES * MEL.hop))
+            clips.append(Clip(f"{len(clips)}", "some", f"{speaker}", "", "", start, FRAMES * MEL.hop))
             mels.append(voice + random.normal(size=(FRAMES, MEL.bands)))
     places = {clip.start: (FRAMES * number, FRAMES) for number, clip in enumerate(clips)}
     cache = Cache(tmp_path, tuple(clips), np.zeros(0, np.int16), clock.RATE)
@@ -39,14 +39,15 @@ def test_it_tells_speakers_apart_and_learns_once(
 ) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.setattr(module, "_STEPS", 30)
+    monkeypatch.setattr(module, "_STEPS", 60)
     cache, mels = spoken
     found = xvector(cache, mels, {"5"})
     heard = found(torch.from_numpy(np.stack([mels.of(clip) for clip in cache.clips])).float())
     assert torch.allclose(heard.norm(dim=1), torch.ones(len(heard)))
-    same = torch.arange(SPEAKERS).repeat_interleave(CLIPS)[:-CLIPS]
-    cosines = (heard @ heard.T)[:-CLIPS, :-CLIPS].fill_diagonal_(-1)
-    assert (same[cosines.argmax(dim=1)] == same).float().mean() > 0.9
+    of = torch.arange(SPEAKERS).repeat_interleave(CLIPS)
+    cosines, same = heard @ heard.T, of[:, None] == of
+    assert cosines[same].mean() > 0.8
+    assert cosines[~same].mean() < 0.2  # before it has learnt 0.9996: all voices are alike
     assert not any(parameter.requires_grad for parameter in found.parameters())
     assert (xvector(cache, mels, {"4"}).whole[0].weight != found.whole[0].weight).any()  # it may hear others
     monkeypatch.setattr(module, "_losses", lambda *_: pytest.fail("it had learnt already"))
