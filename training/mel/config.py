@@ -59,7 +59,6 @@ class MelPhase(Phase):
         convert: whether every crop is said in another speaker's voice as well. There is no mel to compare that
             with: discriminators, voice and content judge it.
         lend: whether conversions are judged as they are heard where the vocoder is lent the source's waveform.
-        microphones: whether the listeners to content, sounds and person hear through another one in every step.
 
     """
 
@@ -69,7 +68,6 @@ class MelPhase(Phase):
     discriminate: bool = False
     convert: bool = False
     lend: bool = False
-    microphones: bool = False
 
     @property
     def generates(self) -> bool:
@@ -80,6 +78,11 @@ class MelPhase(Phase):
     def judged(self) -> bool:
         """Whether the generator's loss asks the discriminators."""
         return self.weights.feature > 0 or self.weights.adversarial > 0
+
+    @property
+    def heard(self) -> bool:
+        """Whether the generator's loss asks the frozen listeners."""
+        return self.weights.voice > 0 or self.weights.content > 0
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

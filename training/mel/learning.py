@@ -1,7 +1,7 @@
 """One step of learning to speak: what is computed, and which network moves."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 
 import torch
@@ -11,7 +11,6 @@ from voxrelay.training import losses, phases
 from voxrelay.training.mel.batches import Told, converted
 from voxrelay.training.mel.config import MelPhase
 from voxrelay.training.mel.lent import heard
-from voxrelay.training.mel.microphones import Microphone
 from voxrelay.training.mel.state import MelState
 from voxrelay.workers.mel.attention import attend
 from voxrelay.workers.mel.timbre import loud
@@ -79,37 +78,32 @@ class Learner:
         parts = {"mel": distance(made[:own], asked.mel[:own])}
         if phase.judged:
             parts |= self._judgement(asked.mel[:own], made, own)
+        if phase.heard:
+            parts |= self._hearing(asked, made, own)
+        if phase.weights.reading > 0:
+            parts["reading"] = misread(self._read(), asked, made, own)
         if phase.convert:
             parts |= shifts(asked, made, own)
-        if phase.weights.voice > 0:
-            whose = self._listen()[0]
-            parts["voice"] = 1 - functional.cosine_similarity(whose(made), asked.voice, dim=-1).mean()
-        parts |= self._understanding(asked, made, own, phase)
+        if phase.convert and phase.weights.person > 0:
+            parts["person"] = mistaken(self._know(), asked.mel[:own], made[own:])
         weights = asdict(phase.weights)
         loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         norm = state.move(state.generator, state.generator_optimiser, loss, rate, self.config.clip)
         return {**{name: part.detach() for name, part in parts.items()}, "gradient": norm}
 
-    def _understanding(self, asked: Told, made: torch.Tensor, own: int, phase: MelPhase) -> Figures:
-        """Compare what frozen networks make of it with what they make of what was said, heard in the same way.
+    def _hearing(self, asked: Told, made: torch.Tensor, own: int) -> Figures:
+        """Compare voice and content, as frozen networks hear them, with what was asked for.
 
         What is to be heard of content is what is heard in the true mel: beside the edges of a crop the encoder, which
         knows no more than the crop, hears in truth itself something else than it hears in the whole recording.
         """
-        if phase.microphones:
-            carry = Microphone(self.state.step, own, made.shape[1])
-            asked, made = replace(asked, mel=carry(asked.mel)), carry(made)
-        parts: Figures = {}
-        if phase.weights.content > 0:
-            what = self._listen()[1]
-            with torch.no_grad():
-                said = what(asked.mel[:own]).repeat(len(made) // own, 1, 1)
-            parts["content"] = 1 - functional.cosine_similarity(what(made), said, dim=-1).mean()
-        if phase.weights.reading > 0:
-            parts["reading"] = misread(self._read(), asked, made, own)
-        if phase.convert and phase.weights.person > 0:
-            parts["person"] = mistaken(self._know(), asked.mel[:own], made[own:])
-        return parts
+        whose, what = self._listen()
+        with torch.no_grad():
+            said = what(asked.mel[:own]).repeat(len(made) // own, 1, 1)
+        return {
+            "voice": 1 - functional.cosine_similarity(whose(made), asked.voice, dim=-1).mean(),
+            "content": 1 - functional.cosine_similarity(what(made), said, dim=-1).mean(),
+        }
 
     def _judgement(self, true: torch.Tensor, made: torch.Tensor, own: int) -> Figures:
         judges = self.state.discriminators
