@@ -38,7 +38,6 @@ Acoustic = Annotated[
 Content = Annotated[
     str | None, typer.Option(help="Another content model of queues.yml that an acoustic model is to speak from.")
 ]
-
 Mix = Annotated[
     Path | None,
     typer.Option(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from voxrelay.relay.errors import UnavailableError
+from voxrelay.training.once import whole
 from voxrelay.workers.runtime.weights import load_torch
 
 LAST = "last.pt"
@@ -15,12 +16,10 @@ LAST = "last.pt"
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values, replacing an older file only by a complete one."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
+    with whole(path) as unfinished, unfinished.open("wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from voxrelay.training.cache import Cache, Clip
-from voxrelay.training.once import once
+from voxrelay.training.once import once, whole
 
 Rows = NDArray[np.floating]
 _SAY_EVERY = 60.0  # seconds
@@ -46,9 +46,8 @@ def prepare(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTyp
 
 def _compute(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTypeLike) -> None:
     _log.info("computing %s of %d recordings", name, len(cache.clips))
-    unfinished = cache.folder / f"{name}.unfinished"
     places, first, said = [], 0, time.monotonic()
-    with unfinished.open("wb") as file:
+    with whole(cache.folder / f"{name}.rows") as unfinished, unfinished.open("wb") as file:
         for done, clip in enumerate(cache.clips):
             rows = np.ascontiguousarray(compute(clip), dtype=kind)
             file.write(rows.tobytes())
@@ -57,7 +56,5 @@ def _compute(cache: Cache, name: str, compute: Callable[[Clip], Rows], kind: DTy
             if time.monotonic() > said + _SAY_EVERY:
                 _log.info("%s: %d of %d", name, done, len(cache.clips))
                 said = time.monotonic()
-    unfinished.rename(cache.folder / f"{name}.rows")
-    listed = cache.folder / f"{name}.json.unfinished"
-    listed.write_text(json.dumps(places), encoding="utf-8")
-    listed.rename(cache.folder / f"{name}.json")
+    with whole(cache.folder / f"{name}.json") as unfinished:
+        unfinished.write_text(json.dumps(places), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What takes minutes to make is made once, by whoever comes first; others who want it wait."""
+"""What takes minutes to make is made once, by whoever comes first, and is there as a whole or not at all."""
 
 import fcntl
 import logging
@@ -23,3 +23,11 @@ def once(made: Path) -> Iterator[bool]:
             _log.info("another process makes %s: waiting for it", made)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield not made.exists()
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Give a path to write a file to, whose place that takes once all is written."""
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    yield unfinished
+    unfinished.replace(file)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from voxrelay.training.once import once
+from voxrelay.training.once import once, whole
 
 _RATE, _WARMUP, _DECAY = 2e-3, 50, 0.01
 _SAY_EVERY = 200  # steps
@@ -40,9 +40,8 @@ def frozen(
     with once(path) as missing:
         if missing:
             _learn(network, path.stem, steps, losses(network))
-            unfinished = path.with_suffix(".unfinished")
-            save_file(network.state_dict(), unfinished)
-            unfinished.rename(path)
+            with whole(path) as unfinished:
+                save_file(network.state_dict(), unfinished)
         else:
             network.load_state_dict(load_file(path))
     network.eval()
